@@ -1,0 +1,97 @@
+"""Every error that Sensorium raises on purpose.
+
+::
+
+    SensoriumError
+    ├── ConfigError          the pipeline file or a plugin's configuration is wrong   (exit code 2)
+    ├── PluginError          a plugin is missing, broken or named twice               (exit code 2)
+    │   └── MissingExtraError    it needs an optional package                         (exit code 2)
+    ├── PayloadError         one record cannot be understood: it becomes a dead letter
+    │   └── WireError            its envelope cannot
+    ├── AlignmentError       the aligner was called in a way that it refuses
+    └── RunError             the pipeline failed while running                        (exit code 1)
+
+A message says what is wrong, where, and what to do next.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AlignmentError",
+    "ConfigError",
+    "MissingExtraError",
+    "PayloadError",
+    "PluginError",
+    "RunError",
+    "SensoriumError",
+    "WireError",
+]
+
+
+class SensoriumError(Exception):
+    """The root of all errors below."""
+
+
+class ConfigError(SensoriumError):
+    """The pipeline file, or a plugin's part of it, is wrong.
+
+    Parameters
+    ----------
+    message
+        What is wrong and what to do.
+    path
+        Where, as a path into the pipeline file: ``streams.accel.config.rate``.
+    line
+        The line of the pipeline file, counted from 1, where it is known.
+    """
+
+    def __init__(self, message: str, *, path: str = "", line: int | None = None) -> None:
+        self.message = message
+        self.path = path
+        self.line = line
+        where = path + (f" (line {line})" if line is not None else "")
+        super().__init__(f"{where}: {message}" if where else message)
+
+
+class PluginError(SensoriumError):
+    """A plugin is missing, cannot be loaded, or clashes with another."""
+
+
+class MissingExtraError(PluginError):
+    """A plugin needs an optional package that is not installed."""
+
+    def __init__(self, needed_by: str, package: str, extra: str) -> None:
+        self.package = package
+        self.extra = extra
+        super().__init__(
+            f"{needed_by} needs {package}, which is not installed: "
+            f"pip install 'sensorium[{extra}]'"
+        )
+
+
+class PayloadError(SensoriumError):
+    """One record cannot be understood; it becomes a dead letter and nothing else stops."""
+
+
+class WireError(PayloadError):
+    """The envelope of a record cannot be read.
+
+    Parameters
+    ----------
+    message
+        What is wrong.
+    field
+        The field of the envelope at fault, ``$`` for the whole.
+    """
+
+    def __init__(self, message: str, *, field: str = "$") -> None:
+        self.field = field
+        super().__init__(f"{message} - at `{field}`")
+
+
+class AlignmentError(SensoriumError):
+    """The aligner was given something that it refuses, such as an unknown stream."""
+
+
+class RunError(SensoriumError):
+    """The pipeline failed while running."""

@@ -1,0 +1,205 @@
+"""An alignment policy: which events of one key belong together, and when that is certain.
+
+The aligner keeps what all policies share (bounds, log time, duplicates, fates, limits); a policy
+gives one `Matcher` per key, which holds that key's events and says which sets have settled.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sensorium.durations import INFINITY, Duration, DurationField
+from sensorium.events import Event, Fate
+from sensorium.plugin._plugin import API_VERSION
+
+__all__ = ["Entry", "Matcher", "Policy", "Settled", "StreamSpec", "View"]
+
+
+class StreamSpec(BaseModel):
+    """How a stream's events come, in durations (``"250ms"``, ``"inf"``, or int nanoseconds).
+
+    Parameters
+    ----------
+    lateness
+        How far an event may lie behind the newest one of its key and still count.
+    max_delay
+        How long after its event time an event may be logged and still count.
+    max_future
+        How far ahead of its log time an event time may lie.
+    max_duration
+        How long one event may last.
+    offset
+        What is added to every event time, before every rule; it corrects a skewed clock.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lateness: DurationField = Field(default=0, ge=0)
+    max_delay: DurationField = Field(default=INFINITY, ge=0)
+    max_future: DurationField = Field(default=INFINITY, ge=0)
+    max_duration: DurationField = Field(default=INFINITY, ge=0)
+    offset: DurationField = 0
+
+
+class Entry:
+    """An accepted event while a set may still use it.
+
+    Parameters
+    ----------
+    event
+        The event.
+    arrived
+        Log time of the event: the running maximum of its stream.
+    """
+
+    __slots__ = ("arrived", "event", "fate", "pending")
+
+    def __init__(self, event: Event, arrived: int) -> None:
+        self.event = event
+        self.arrived = arrived
+        #: What becomes of it if no further set uses it; it only ever improves (see `mark`).
+        self.fate = Fate.UNMATCHED
+        #: For the matcher's own book-keeping: how many open sets may still use it.
+        self.pending = 0
+
+    def mark(self, fate: Fate) -> None:
+        """Note a fate; the first of matched, late, superseded, unmatched that applies stays."""
+        if _RANK[fate] > _RANK[self.fate]:
+            self.fate = fate
+
+
+_RANK = {Fate.UNMATCHED: 0, Fate.SUPERSEDED: 1, Fate.LATE: 2, Fate.MATCHED: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A set that a matcher has found.
+
+    Parameters
+    ----------
+    anchor
+        What tells it from the key's other sets, for its id: the primary's time, the window's
+        start, the newest member's time.
+    time, start, end
+        As in `AlignedSet`.
+    members
+        Per stream, by its index, the members in the order of their times.
+    unsettled
+        Indices of the streams that had not settled by the deadline.
+    revision
+        0, or 1 for a revision.
+    """
+
+    anchor: int
+    time: int
+    start: int
+    end: int
+    members: Mapping[int, Sequence[Entry]]
+    unsettled: frozenset[int] = frozenset()
+    revision: int = 0
+
+
+class View(ABC):
+    """What a matcher may ask about its key while it settles."""
+
+    @abstractmethod
+    def bound(self, stream: int, at: Duration = INFINITY) -> Duration:
+        """The bound of the stream for this key, as of log time `at` (now, if not yet passed)."""
+
+    @abstractmethod
+    def passed(self, stream: int, log_time: Duration) -> bool:
+        """Whether the stream has been read beyond a log time: nothing can come that was logged
+        by then."""
+
+    @abstractmethod
+    def open(self, stream: int, first: Duration, last: Duration, at: Duration = INFINITY) -> bool:
+        """Whether an event with a time in ``[first, last]`` could still come and count.
+
+        Judged as of log time `at` where the stream has passed it, else as of now; in the latter
+        case the matcher is called again when the answer changes.
+        """
+
+    @abstractmethod
+    def release(self, entry: Entry) -> None:
+        """No set can use the entry any more: its fate is final."""
+
+
+class Matcher(ABC):
+    """The events of one key, and the sets that they form.
+
+    It must be a plain object of plain data: it is copied for a snapshot.
+    """
+
+    @abstractmethod
+    def add(self, stream: int, entry: Entry, view: View) -> None:
+        """Take an accepted event (neither late nor a duplicate)."""
+
+    @abstractmethod
+    def settle(self, view: View) -> Iterable[Settled]:
+        """Give the sets that have settled or whose deadline has passed; release what is done.
+
+        Only sets that `Policy.wants` are given; the events of others stay unmatched.
+        """
+
+    @property
+    @abstractmethod
+    def idle(self) -> bool:
+        """Whether nothing is held."""
+
+
+class Policy(BaseModel, ABC):
+    """Which events belong together; the parameters common to all policies.
+
+    Parameters
+    ----------
+    require
+        ``"all"``: a set that lacks a stream is not emitted. ``"any"``: it is. A list: these
+        streams must be there.
+    deadline
+        How long a set waits, in log time, for streams that have not settled.
+    on_late
+        What happens with an event that missed every deadline: ``"drop"``, ``"dead-letter"``, or
+        ``"revise"``: it may be part of one revision of a set that was emitted without it.
+    revise_within
+        How long after its deadline a set may be revised, in log time.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: ClassVar[str]
+    """The ``policy`` in the pipeline file, as ``nearest``."""
+    api: ClassVar[int] = API_VERSION
+    """The plugin API that the class was written for."""
+    distinct: ClassVar[bool] = True
+    """Whether a second event of a (stream, key) at the same time is a duplicate whatever its id."""
+
+    require: Literal["all", "any"] | list[str] = "all"
+    deadline: DurationField = Field(default=INFINITY, ge=0)
+    on_late: Literal["drop", "dead-letter", "revise"] = "drop"
+    revise_within: DurationField = Field(default=INFINITY, ge=0)
+
+    @abstractmethod
+    def extent(self, max_duration: Duration) -> Duration:
+        """How far apart in event time an event and a set that it serves may lie, in ns."""
+
+    @abstractmethod
+    def matcher(self, streams: Sequence[str], specs: Sequence[StreamSpec]) -> Matcher:
+        """A matcher for one key; stream indices are positions in `streams`."""
+
+    def check(self, streams: Sequence[str]) -> None:
+        """Refuse parameters that do not fit the streams; extend it for those of your own.
+
+        Raises
+        ------
+        ValueError
+            Naming the parameter.
+        """
+        if isinstance(self.require, list):
+            for name in self.require:
+                if name not in streams:
+                    raise ValueError(f"require names the stream {name!r}; there are {streams}")

@@ -1,0 +1,117 @@
+"""A source: where raw records come from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+from sensorium.plugin._plugin import API_VERSION, PluginConfig
+
+__all__ = ["Batch", "Record", "Source", "TopicPartition"]
+
+
+class TopicPartition(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A raw record, as the log holds it.
+
+    Parameters
+    ----------
+    topic, partition, offset
+        Its coordinates. A source without topics gives one name for all.
+    data
+        The bytes of the value, or None for a tombstone.
+    key
+        The bytes of the key.
+    headers
+        Transport headers.
+    time
+        Event time as far as the transport knows it, in ns since the epoch; the envelope's wins.
+    arrived
+        Log time in ns since the epoch, or None for a live source (the clock decides).
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    data: bytes | None
+    key: bytes | None = None
+    headers: Mapping[str, bytes] = field(default_factory=dict)
+    time: int | None = None
+    arrived: int | None = None
+
+    @property
+    def origin(self) -> str:
+        """``topic/partition/offset``."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one poll gave.
+
+    Parameters
+    ----------
+    records
+        In log order per topic-partition.
+    progress
+        Per topic-partition without records that is known to have been read up to a log time
+        (ns since the epoch), that log time.
+    ended
+        Whether the source has nothing more, ever.
+    """
+
+    records: Sequence[Record] = ()
+    progress: Mapping[TopicPartition, int] = field(default_factory=dict)
+    ended: bool = False
+
+
+class Source(ABC):
+    """Reads raw records.
+
+    Parameters
+    ----------
+    config
+        The pipeline's ``source`` without ``plugin``, as a `Config`.
+    topics
+        The topics that the pipeline's streams are read from.
+    """
+
+    name: ClassVar[str]
+    """The name in the pipeline file, as ``kafka``."""
+    api: ClassVar[int] = API_VERSION
+    """The plugin API that the class was written for."""
+    Config: ClassVar[type[PluginConfig]] = PluginConfig
+    """The model of the configuration; strict."""
+    local: ClassVar[bool] = True
+    """Whether it can only be read on one machine (a file, standard input)."""
+
+    def __init__(self, config: Any, topics: Sequence[str]) -> None:
+        self.config = config
+        self.topics = topics
+
+    @abstractmethod
+    def partitions(self) -> Sequence[int]:
+        """The partition numbers that it holds now."""
+
+    @abstractmethod
+    def poll(self, limit: int, timeout: float) -> Batch:
+        """Give up to `limit` records, waiting up to `timeout` seconds for the first.
+
+        Raises
+        ------
+        RunError
+            If the source fails for good.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop reading and free what is held; may be called twice."""

@@ -1,0 +1,1 @@
+"""The built-in plugins, registered through the same entry-point group as anybody's."""
