@@ -1,0 +1,40 @@
+"""The wire: envelopes, other formats, predictions, dead letters and recordings."""
+
+from sensorium.wire._arrays import ARRAY_EXTENSION
+from sensorium.wire._checks import MAX_BYTES, MAX_DEPTH
+from sensorium.wire._dead_letter import (
+    dead_letter_from_dict,
+    dead_letter_json,
+    dead_letter_to_dict,
+)
+from sensorium.wire._envelope import CONTENT_TYPE, Envelope, write_envelope
+from sensorium.wire._fields import FieldMap
+from sensorium.wire._msgpack import decode_value, encode_value
+from sensorium.wire._prediction import prediction_from_dict, prediction_json, prediction_to_dict
+from sensorium.wire._read import WireFormat, detect_format, read_record
+from sensorium.wire._schemas import dead_letter_schema, prediction_schema
+from sensorium.wire._times import TimeUnit
+
+__all__ = [
+    "ARRAY_EXTENSION",
+    "CONTENT_TYPE",
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "Envelope",
+    "FieldMap",
+    "TimeUnit",
+    "WireFormat",
+    "dead_letter_from_dict",
+    "dead_letter_json",
+    "dead_letter_schema",
+    "dead_letter_to_dict",
+    "decode_value",
+    "detect_format",
+    "encode_value",
+    "prediction_from_dict",
+    "prediction_json",
+    "prediction_schema",
+    "prediction_to_dict",
+    "read_record",
+    "write_envelope",
+]

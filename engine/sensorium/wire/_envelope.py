@@ -1,0 +1,172 @@
+"""The envelope: one event on the wire, version 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sensorium.errors import WireError
+from sensorium.plugin import Payload, Record
+from sensorium.wire._checks import expect, expect_text, in_int64, missing
+from sensorium.wire._fields import record_key, record_time
+from sensorium.wire._msgpack import decode_value, encode_value
+
+__all__ = ["CONTENT_TYPE", "Envelope", "envelope_of", "read_envelope", "write_envelope"]
+
+#: The media type of an envelope.
+CONTENT_TYPE: Final = "application/vnd.msgpack"
+
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One event as the wire carries it, its payload not decoded yet.
+
+    Parameters
+    ----------
+    stream
+        The stream's name, where one topic carries several.
+    key
+        The entity, or None where the record does not say.
+    time
+        Event time in ns since the epoch, or None where the record does not say.
+    payload
+        The data with its media type and headers.
+    id
+        The producer's id of the event.
+    duration
+        How long it lasts, in ns.
+    heartbeat
+        Whether it is no event but a promise: nothing older than `time` follows.
+    """
+
+    stream: str | None
+    key: str | None
+    time: int | None
+    payload: Payload
+    id: str | None = None
+    duration: int | None = None
+    heartbeat: bool = False
+
+
+def write_envelope(envelope: Envelope) -> bytes:
+    """Write an envelope of version 1 as msgpack.
+
+    Returns
+    -------
+    bytes
+        What `read_record` reads.
+
+    Raises
+    ------
+    WireError
+        If the time is missing, the key of an event is, or a field is of the wrong type or range.
+    """
+    fields: dict[str, Any] = {"v": _VERSION}
+    _put(fields, "stream", envelope.stream)
+    _put(fields, "key", envelope.key)
+    _put(fields, "time", envelope.time)
+    _put(fields, "id", envelope.id)
+    _put(fields, "duration", envelope.duration)
+    if envelope.heartbeat:
+        fields["heartbeat"] = True
+    else:
+        _put(fields, "type", envelope.payload.content_type)
+        if envelope.payload.headers:
+            fields["headers"] = dict(envelope.payload.headers)
+        fields["data"] = envelope.payload.data
+    _checked(fields, key=None, time=None, headers={})
+    return encode_value(fields)
+
+
+def _put(fields: dict[str, Any], name: str, value: Any) -> None:
+    if value is not None:
+        fields[name] = value
+
+
+def read_envelope(record: Record, data: bytes, max_bytes: int, max_depth: int) -> Envelope:
+    """Read an envelope; a key or time that it lacks is the record's.
+
+    Raises
+    ------
+    WireError
+        Naming the field at fault.
+    """
+    fields = decode_value(data, max_bytes=max_bytes, max_depth=max_depth)
+    expect(fields, dict, "$")
+    return envelope_of(fields, record)
+
+
+def envelope_of(fields: Mapping[str, Any], record: Record) -> Envelope:
+    """An envelope from its fields."""
+    return _checked(fields, record_key(record), record_time(record), record.headers)
+
+
+def _checked(
+    fields: Mapping[str, Any], key: str | None, time: int | None, headers: Mapping[str, bytes]
+) -> Envelope:
+    """Check the fields; unknown ones are of a later minor version and are passed over."""
+    if "v" not in fields:
+        raise missing("$.v")
+    expect(fields["v"], int, "$.v")
+    if fields["v"] != _VERSION:
+        raise WireError(
+            f"Envelope version {fields['v']} is not known; this reader knows {_VERSION}",
+            field="$.v",
+        )
+    heartbeat = fields.get("heartbeat", False)
+    expect(heartbeat, bool, "$.heartbeat")
+    if heartbeat:
+        key = None  # the record's key only chose its partition; the promise is for all keys
+    key = _text(fields, "key", key)
+    time = _nanoseconds(fields, "time", time)
+    duration = _nanoseconds(fields, "duration", None)
+    if duration is not None and duration < 0:
+        raise WireError("Expected a duration of at least 0", field="$.duration")
+    if time is None:
+        raise missing("$.time")
+    if not heartbeat:
+        if key is None:
+            raise missing("$.key")
+        if "data" not in fields:
+            raise missing("$.data")
+    return Envelope(
+        stream=_text(fields, "stream"),
+        key=key,
+        time=time,
+        payload=Payload(
+            None if heartbeat else fields["data"],
+            _text(fields, "type"),
+            {**headers, **_headers(fields)},
+        ),
+        id=_text(fields, "id"),
+        duration=duration,
+        heartbeat=heartbeat,
+    )
+
+
+def _text(fields: Mapping[str, Any], name: str, default: str | None = None) -> str | None:
+    value = fields.get(name)
+    return default if value is None else expect_text(value, f"$.{name}")
+
+
+def _nanoseconds(fields: Mapping[str, Any], name: str, default: int | None) -> int | None:
+    value = fields.get(name)
+    if value is None:
+        return default
+    expect(value, int, f"$.{name}")
+    number: int = value
+    return in_int64(number, f"$.{name}")
+
+
+def _headers(fields: Mapping[str, Any]) -> dict[str, bytes]:
+    headers = fields.get("headers")
+    if headers is None:
+        return {}
+    expect(headers, dict, "$.headers")
+    for name, value in headers.items():
+        expect_text(name, "$.headers")
+        expect(value, bytes, f"$.headers.{name[:80]}")
+    return dict(headers)
