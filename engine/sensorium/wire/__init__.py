@@ -12,6 +12,8 @@ from sensorium.wire._fields import FieldMap
 from sensorium.wire._msgpack import decode_value, encode_value
 from sensorium.wire._prediction import prediction_from_dict, prediction_json, prediction_to_dict
 from sensorium.wire._read import WireFormat, detect_format, read_record
+from sensorium.wire._recording import RecordingWriter
+from sensorium.wire._recording_reader import RecordingReader, read_recording
 from sensorium.wire._schemas import dead_letter_schema, prediction_schema
 from sensorium.wire._times import TimeUnit
 
@@ -22,6 +24,8 @@ __all__ = [
     "MAX_DEPTH",
     "Envelope",
     "FieldMap",
+    "RecordingReader",
+    "RecordingWriter",
     "TimeUnit",
     "WireFormat",
     "dead_letter_from_dict",
@@ -36,5 +40,6 @@ __all__ = [
     "prediction_schema",
     "prediction_to_dict",
     "read_record",
+    "read_recording",
     "write_envelope",
 ]
