@@ -202,7 +202,7 @@ def test_a_structured_cloudevent_with_two_kinds_of_data_is_refused(record):
 
 
 @pytest.mark.parametrize(
-    ("data", "headers", "format"),
+    ("data", "headers", "expected"),
     [
         (msgpack.packb({"v": 1}), {}, "envelope"),
         (msgpack.packb({"time": 1, "key": "k", "v": 1}), {}, "envelope"),
@@ -222,8 +222,8 @@ def test_a_structured_cloudevent_with_two_kinds_of_data_is_refused(record):
         (b"x", {"ce_specversion": b"1.0", "content-type": b"application/json"}, "cloudevents"),
     ],
 )
-def test_the_format_is_found_from_headers_and_first_bytes(record, data, headers, format):
-    assert detect_format(record(data, headers=headers)) == format
+def test_the_format_is_found_from_headers_and_first_bytes(record, data, headers, expected):
+    assert detect_format(record(data, headers=headers)) == expected
 
 
 def test_an_unknown_format_is_refused(record):
