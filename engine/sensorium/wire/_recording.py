@@ -113,7 +113,7 @@ class RecordingWriter:
             try:
                 self._guard(self._writer.finish)
             finally:
-                self._file.close()
+                self._guard(self._file.close)
 
     def __enter__(self) -> RecordingWriter:
         return self

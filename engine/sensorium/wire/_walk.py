@@ -60,7 +60,7 @@ def unique_map(pairs: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
         if type(key) is not str:
             raise WireError(f"Expected `str` as a map's key, got `{type(key).__name__}`")
         if key in result:
-            raise WireError("A key occurs twice in a map", field=f"$.{key[:80]}")
+            raise WireError(f"The key {key[:80]!r} occurs twice in one map")
         result[key] = value
     return result
 
@@ -83,7 +83,10 @@ def walk(view: memoryview, max_depth: int, longest: int | None = None) -> Any:
         As `decode_value`.
     """
     walker = _Walker(view, max_depth, longest)
-    value = walker.value(0)
+    try:
+        value = walker.value(0)
+    except RecursionError:  # only where the caller allows a depth beyond the interpreter's
+        raise WireError("Nested too deeply") from None
     if walker.at != len(view):
         raise WireError(f"{len(view) - walker.at} bytes follow the value")
     return value

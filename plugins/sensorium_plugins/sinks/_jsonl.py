@@ -124,9 +124,11 @@ class _Lines:
         self._path = path
         self._stream = stream
         self._name = name
-        self._broken = False
+        self._gone: RunError | None = None
 
     def write(self, lines: Sequence[str]) -> None:
+        if self._gone is not None:
+            raise self._gone
         if lines:
             data = "".join(line + "\n" for line in lines).encode("ascii")
             try:
@@ -135,7 +137,7 @@ class _Lines:
                 raise self._failed(error) from error
 
     def flush(self) -> None:
-        if self._stream is None or self._broken:
+        if self._stream is None or self._gone is not None:
             return
         try:
             self._stream.flush()
@@ -165,11 +167,11 @@ class _Lines:
     def _failed(self, error: OSError) -> RunError:
         where = self._name if self.standard else self._path
         if isinstance(error, BrokenPipeError):
-            self._broken = True
             self._silence()
-            return RunError(
+            self._gone = RunError(
                 f"{where} was closed by its reader (as `| head` does); nothing more is written"
             )
+            return self._gone
         return RunError(
             f"{where}: cannot be written ({error.strerror or error}); "
             "check the path, its permissions and the free space"
@@ -179,6 +181,7 @@ class _Lines:
         """Let what is still buffered go nowhere, or the interpreter complains of it at its end."""
         with contextlib.suppress(OSError, ValueError):
             if self._stream is not None:
+                descriptor = self._stream.fileno()
                 nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, self._stream.fileno())
+                os.dup2(nowhere, descriptor)
                 os.close(nowhere)

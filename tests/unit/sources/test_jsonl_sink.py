@@ -82,6 +82,9 @@ try:
         sink.flush()
 except RunError as error:
     print(error, file=sys.stderr)
+try:
+    sink.write([Prediction("i", "p", "k", 1, {})])
+except RunError:
     sink.close()
     raise SystemExit(1)
 """

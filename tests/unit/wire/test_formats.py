@@ -83,7 +83,7 @@ def test_a_json_heartbeat(record):
          "Malformed JSON: NaN is not a JSON number - at `$`"),
         (b'{"key":"k","time":1,"data":-Infinity}',
          "Malformed JSON: -Infinity is not a JSON number - at `$`"),
-        (b'{"key":"k","key":"l","time":1}', "A key occurs twice in a map - at `$.key`"),
+        (b'{"key":"k","key":"l","time":1}', "The key 'key' occurs twice in one map - at `$`"),
         (b'{"key":', "Malformed JSON at character 7: Expecting value - at `$`"),
         (b'{"k\xff":1}', "Expected JSON in UTF-8, got another byte at 3 - at `$`"),
         (b'{"key":' + b"1" * 5000 + b"}",
