@@ -12,7 +12,7 @@ from sensorium.wire._checks import expect, expect_text, in_int64, missing
 from sensorium.wire._fields import record_key, record_time
 from sensorium.wire._msgpack import decode_value, encode_value
 
-__all__ = ["CONTENT_TYPE", "Envelope", "envelope_of", "read_envelope", "write_envelope"]
+__all__ = ["CONTENT_TYPE", "Envelope", "read_envelope", "write_envelope"]
 
 #: The media type of an envelope.
 CONTENT_TYPE: Final = "application/vnd.msgpack"
@@ -77,7 +77,7 @@ def write_envelope(envelope: Envelope) -> bytes:
         if envelope.payload.headers:
             fields["headers"] = dict(envelope.payload.headers)
         fields["data"] = envelope.payload.data
-    _checked(fields, key=None, time=None, headers={})
+    _checked(fields, record=None)
     return encode_value(fields)
 
 
@@ -96,17 +96,10 @@ def read_envelope(record: Record, data: bytes, max_bytes: int, max_depth: int) -
     """
     fields = decode_value(data, max_bytes=max_bytes, max_depth=max_depth)
     expect(fields, dict, "$")
-    return envelope_of(fields, record)
+    return _checked(fields, record)
 
 
-def envelope_of(fields: Mapping[str, Any], record: Record) -> Envelope:
-    """An envelope from its fields."""
-    return _checked(fields, record_key(record), record_time(record), record.headers)
-
-
-def _checked(
-    fields: Mapping[str, Any], key: str | None, time: int | None, headers: Mapping[str, bytes]
-) -> Envelope:
+def _checked(fields: Mapping[str, Any], record: Record | None) -> Envelope:
     """Check the fields; unknown ones are of a later minor version and are passed over."""
     if "v" not in fields:
         raise missing("$.v")
@@ -118,11 +111,14 @@ def _checked(
         )
     heartbeat = fields.get("heartbeat", False)
     expect(heartbeat, bool, "$.heartbeat")
-    if heartbeat:
-        key = None  # the record's key only chose its partition; the promise is for all keys
-    key = _text(fields, "key", key)
-    time = _nanoseconds(fields, "time", time)
-    duration = _nanoseconds(fields, "duration", None)
+    key = _text(fields, "key")
+    if key is None and record is not None and not heartbeat:
+        # The key of a heartbeat's record only chose its partition; the promise is for all keys.
+        key = record_key(record)
+    time = _nanoseconds(fields, "time")
+    if time is None and record is not None:
+        time = record_time(record)
+    duration = _nanoseconds(fields, "duration")
     if duration is not None and duration < 0:
         raise WireError("Expected a duration of at least 0", field="$.duration")
     if time is None:
@@ -139,7 +135,7 @@ def _checked(
         payload=Payload(
             None if heartbeat else fields["data"],
             _text(fields, "type"),
-            {**headers, **_headers(fields)},
+            {**({} if record is None else record.headers), **_headers(fields)},
         ),
         id=_text(fields, "id"),
         duration=duration,
@@ -147,15 +143,15 @@ def _checked(
     )
 
 
-def _text(fields: Mapping[str, Any], name: str, default: str | None = None) -> str | None:
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
     value = fields.get(name)
-    return default if value is None else expect_text(value, f"$.{name}")
+    return None if value is None else expect_text(value, f"$.{name}")
 
 
-def _nanoseconds(fields: Mapping[str, Any], name: str, default: int | None) -> int | None:
+def _nanoseconds(fields: Mapping[str, Any], name: str) -> int | None:
     value = fields.get(name)
     if value is None:
-        return default
+        return None
     expect(value, int, f"$.{name}")
     number: int = value
     return in_int64(number, f"$.{name}")

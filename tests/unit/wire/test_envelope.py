@@ -58,6 +58,13 @@ def test_key_and_time_are_the_records_where_the_envelope_has_none(record):
     assert envelope == Envelope(None, "p1", 9, Payload(3, None, {"a": b"x"}))
 
 
+def test_a_transport_key_that_is_no_text_matters_only_where_it_is_needed(record):
+    data = msgpack.packb({"v": 1, "key": "k", "time": 1, "data": 3})
+    assert read_record(record(data, key=b"\xff", time=2**70)).key == "k"
+    with pytest.raises(WireError, match="Expected text in UTF-8, got other bytes - at `record:key"):
+        read_record(record(msgpack.packb({"v": 1, "time": 1, "data": 3}), key=b"\xff"))
+
+
 def test_the_envelopes_headers_win_over_the_transports(record):
     data = msgpack.packb({"v": 1, "key": "k", "time": 1, "data": 3, "headers": {"a": b"inner"}})
     headers = read_record(record(data, headers={"a": b"outer", "b": b"2"})).payload.headers
