@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from sensorium.errors import WireError
 from sensorium.wire._checks import check_nesting
-from sensorium.wire._walk import unique_map
+from sensorium.wire._walk import MAX_CONTAINERS, unique_map
 
 __all__ = ["parse_json"]
+
+_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
 def parse_json(data: bytes, max_depth: int, *, exact: bool = False) -> Any:
@@ -28,10 +31,12 @@ def parse_json(data: bytes, max_depth: int, *, exact: bool = False) -> Any:
     Raises
     ------
     WireError
-        If it is not JSON, repeats a key within an object, or is nested too deeply.
+        If it is not JSON, repeats a key within an object, is nested too deeply, or holds too many
+        arrays and objects.
     """
     try:
         text = data.decode()
+        containers = _containers(text)
         value = json.loads(
             text,
             object_pairs_hook=unique_map,
@@ -48,9 +53,20 @@ def parse_json(data: bytes, max_depth: int, *, exact: bool = False) -> Any:
         raise WireError("Malformed JSON: a number has too many digits") from None
     except RecursionError:
         raise WireError(f"Nested deeper than {max_depth} levels") from None
-    if text.count("[") + text.count("{") > max_depth:
+    if containers > max_depth:
         check_nesting(value, max_depth)
     return value
+
+
+def _containers(text: str) -> int:
+    """At most how many arrays and objects there are; refused before they take time and memory."""
+    count = text.count("[") + text.count("{")
+    if count > MAX_CONTAINERS:
+        bare = _STRING.sub("", text)
+        count = bare.count("[") + bare.count("{")
+    if count > MAX_CONTAINERS:
+        raise WireError(f"More than {MAX_CONTAINERS} lists and maps")
+    return count
 
 
 def _refuse(token: str) -> NoReturn:

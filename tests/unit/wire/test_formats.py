@@ -88,7 +88,7 @@ def test_a_json_heartbeat(record):
         (b'{"k\xff":1}', "Expected JSON in UTF-8, got another byte at 3 - at `$`"),
         (b'{"key":' + b"1" * 5000 + b"}",
          "Malformed JSON: a number has too many digits - at `$`"),
-        (b'{"a":' + b"[" * 100_000, "Nested deeper than 32 levels - at `$`"),
+        (b'{"a":' + b"[" * 90_000, "Nested deeper than 32 levels - at `$`"),
         (b'{"a":' + b"[" * 32 + b"]" * 32 + b"}", "Nested deeper than 32 levels - at `$`"),
         (b'{"key":"k","time":1,"data":{"base64":"?"}}', "Malformed base64 - at `$.data.base64`"),
         (b'{"key":"k","time":1,"data":{"base64":1}}',
@@ -101,6 +101,15 @@ def test_what_is_wrong_with_json_is_named(record, data, message):
     with pytest.raises(WireError) as caught:
         read_record(record(data), "json")
     assert str(caught.value) == message
+
+
+def test_the_number_of_containers_in_json_is_limited_but_not_brackets_in_text(record):
+    crowd = b'{"key":"k","time":1,"data":[' + b"[]," * 100_000 + b"[]]}"
+    with pytest.raises(WireError, match="More than 100000 lists and maps"):
+        read_record(record(crowd))
+    text = '[{"\\' * 100_000
+    data = json.dumps({"key": "k", "time": 1, "data": text}).encode()
+    assert read_record(record(data)).payload.data == text
 
 
 def test_a_raw_record_takes_key_and_time_from_headers_else_from_the_record(record):
