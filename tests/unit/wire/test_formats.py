@@ -110,6 +110,9 @@ def test_the_number_of_containers_in_json_is_limited_but_not_brackets_in_text(re
     text = '[{"\\' * 100_000
     data = json.dumps({"key": "k", "time": 1, "data": text}).encode()
     assert read_record(record(data)).payload.data == text
+    unfinished = b'{"a":"' + b"[" * 100_001 + b'\\"' * 1_000_000
+    with pytest.raises(WireError, match="Malformed JSON at character 5: Unterminated string"):
+        read_record(record(unfinished))
 
 
 def test_a_raw_record_takes_key_and_time_from_headers_else_from_the_record(record):
