@@ -38,8 +38,7 @@ class SensorCnnModule(nn.Module):  # type: ignore[misc]  # torch is not typed he
         self.register_buffer("scale", torch.ones(channels))
         widths = [channels + 1, width, 2 * width, 2 * width]
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(taken, given, kernel_size=5, padding=2)
-            for taken, given in pairwise(widths)
+            nn.Conv1d(taken, given, kernel_size=5, padding=2) for taken, given in pairwise(widths)
         )
         self.norms = nn.ModuleList(nn.GroupNorm(4, given) for given in widths[1:])
         self.dropout = nn.Dropout(dropout)
