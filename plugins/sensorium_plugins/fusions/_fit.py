@@ -160,7 +160,10 @@ def _perceptron(
 ) -> Layers:
     neural_network = import_sklearn("neural_network", "training fusion 'concat'")
     model = getattr(neural_network, kind)(
-        config.hidden, alpha=config.alpha, max_iter=config.max_iter, random_state=seed
+        hidden_layer_sizes=config.hidden,
+        alpha=config.alpha,
+        max_iter=config.max_iter,
+        random_state=seed,
     )
     model.fit(inputs, targets)
     return [(weight.T, bias) for weight, bias in zip(model.coefs_, model.intercepts_, strict=True)]

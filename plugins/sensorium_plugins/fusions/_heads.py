@@ -160,7 +160,7 @@ def shares(sizes: npt.NDArray[Any], present: npt.NDArray[np.bool_]) -> npt.NDArr
     nothing = counted.sum(axis=1, keepdims=True) <= 1e-12
     counted = np.where(nothing, present.astype(np.float64), counted)
     total = np.maximum(counted.sum(axis=1, keepdims=True), 1e-12)
-    return (counted / total).astype(np.float32)
+    return _float32(counted / total)
 
 
 def output(

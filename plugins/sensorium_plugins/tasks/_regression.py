@@ -44,7 +44,7 @@ class RegressionConfig(PluginConfig):
     def _size_or_names(self) -> RegressionConfig:
         if self.names and "size" in self.model_fields_set and self.size != len(self.names):
             raise ValueError(
-                f"size is {self.size} but {len(self.names)} names are given: drop size"
+                f"size is {self.size} but there are {len(self.names)} names; drop size"
             )
         return self
 
