@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
+from typing import Any
 
-from sensorium.errors import MissingExtraError
+from sensorium.errors import MissingExtraError, PluginError
 
-__all__ = ["import_sklearn", "import_torch"]
+__all__ = ["import_sklearn", "import_torch", "to_device"]
 
 
 def import_torch(needed_by: str) -> ModuleType:
@@ -30,6 +31,24 @@ def import_sklearn(module: str, needed_by: str) -> ModuleType:
         If scikit-learn is not installed.
     """
     return _import(f"sklearn.{module}", needed_by, "scikit-learn", "train")
+
+
+def to_device(module: Any, device: str, needed_by: str) -> Any:
+    """Move a torch module to a device.
+
+    Raises
+    ------
+    PluginError
+        If this torch on this machine has no such device.
+    """
+    try:
+        return module.to(device)
+    except (RuntimeError, AssertionError) as error:  # torch raises either, by the build
+        reason = str(error).partition("\n")[0]
+        raise PluginError(
+            f"{needed_by} cannot use the device {device!r}: {reason}; set `device: auto` or "
+            f"`device: cpu`"
+        ) from error
 
 
 def _import(module: str, needed_by: str, package: str, extra: str) -> ModuleType:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from sensorium.plugin import Features, FeatureSpec, Fusion, PluginConfig, Task, TaskOutput, Weights
-from sensorium_plugins._extras import import_torch
+from sensorium_plugins._extras import import_torch, to_device
 from sensorium_plugins._weights import check_weights, from_module, shapes_of, to_module
 from sensorium_plugins.fusions._heads import output, target_weights
 from sensorium_plugins.fusions._inputs import presence, vectors
@@ -66,7 +66,8 @@ class Gated(Fusion):
         MissingExtraError
             If torch is not installed.
         PluginError
-            If the weights are not those of this fusion over these streams and tasks.
+            If there is no such device, or the weights are not those of this fusion over these
+            streams and tasks.
         """
         torch = import_torch("fusion 'gated'")
         from sensorium_plugins.fusions._modules import GatedModule
@@ -81,7 +82,7 @@ class Gated(Fusion):
             check_weights("fusion 'gated'", weights, shapes_of(module))
             to_module(module, weights)
         self._device = device
-        self._module = module.to(device).eval()
+        self._module = to_device(module, device, "fusion 'gated'").eval()
 
     def begin(self, targets: Mapping[str, npt.NDArray[Any]]) -> None:
         """Set prior and scale from the targets of the training split, before `module` trains."""

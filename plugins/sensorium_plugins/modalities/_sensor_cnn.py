@@ -21,7 +21,7 @@ from sensorium.plugin import (
     Samples,
     Weights,
 )
-from sensorium_plugins._extras import import_torch
+from sensorium_plugins._extras import import_torch, to_device
 from sensorium_plugins._weights import check_weights, from_module, shapes_of, to_module
 from sensorium_plugins.modalities._sampling import SampleClock
 from sensorium_plugins.modalities._sensor import SensorConfig, clip, decode_readings
@@ -147,7 +147,8 @@ class SensorCnn(Modality):
         MissingExtraError
             If torch is not installed.
         PluginError
-            If the weights are not those of a `sensor-cnn` of this configuration.
+            If there is no such device, or the weights are not those of a `sensor-cnn` of this
+            configuration.
         """
         torch = import_torch("modality 'sensor-cnn'")
         from sensorium_plugins.modalities._sensor_cnn_module import SensorCnnModule
@@ -160,7 +161,7 @@ class SensorCnn(Modality):
             check_weights("modality 'sensor-cnn'", weights, shapes_of(module))
             to_module(module, weights)
         self._device = device
-        self._module = module.to(device).eval()
+        self._module = to_device(module, device, "modality 'sensor-cnn'").eval()
 
     def module(self) -> torch.nn.Module:
         """The live network; takes ``signal`` and ``mask``, gives features (batch, dim)."""

@@ -40,8 +40,8 @@ def statistic_names(channels: int) -> tuple[str, ...]:
 def statistics(windows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Describe windows that have the same number of samples.
 
-    Every reduction runs along the last, contiguous axis, so a window's row has the same bits
-    whatever other windows are computed with it.
+    Every sum runs within one window and in an order that depends on its shape only, so a window's
+    row has the same bits whatever other windows are computed with it.
 
     Parameters
     ----------

@@ -126,12 +126,12 @@ def test_labels_that_training_never_saw_are_improbable(fit, problem, seen):
     assert (scores[rows].argmax(axis=1) == data.kind[rows]).mean() > 0.9
 
 
-def test_a_label_that_every_item_has_is_certain(fit, problem):
+def test_a_label_that_every_item_has_is_likely(fit, problem):
     data = problem()
     data.targets["tags"][:] = [1, 0]
     data.targets["tags"][:60, 1] = 1
     scores = fit(data).fuse(data.present(), **data.features)["tags"].scores
-    assert (scores[:, 0] > 0.9).all()
+    assert (scores[:, 0] > 0.8).all()
 
 
 @pytest.mark.parametrize("constant", [False, True])
