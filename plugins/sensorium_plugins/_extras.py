@@ -52,9 +52,11 @@ def to_device(module: Any, device: str, needed_by: str) -> Any:
 
 
 def _import(module: str, needed_by: str, package: str, extra: str) -> ModuleType:
+    root = module.partition(".")[0]
     try:
-        return importlib.import_module(module)
+        importlib.import_module(root)
     except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0]:
+        if error.name != root:
             raise  # the package is there, and broken: its own message says more than ours
         raise MissingExtraError(needed_by, package, extra) from error
+    return importlib.import_module(module)

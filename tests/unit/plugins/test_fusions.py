@@ -39,11 +39,11 @@ def fusion(build):
     return fusion
 
 
-def train(torch, fusion, problem, steps=300):
+def train(torch, fusion, problem, steps=100):
     """Train by gradient, each stream dropped from a share of the items, and load the result."""
     fusion.begin(problem.targets)
     module = fusion.module().train()
-    optimiser = torch.optim.Adam(module.parameters(), lr=0.02)
+    optimiser = torch.optim.Adam(module.parameters(), lr=0.05)
     torch.manual_seed(0)
     features = {name: torch.tensor(given.data) for name, given in problem.features.items()}
     masks = {"right": torch.tensor(problem.mask)}
