@@ -57,8 +57,10 @@ def check_weights(plugin: str, weights: Weights, shapes: Shapes) -> None:
 
 
 def from_module(module: Any) -> dict[str, npt.NDArray[Any]]:
-    """The parameters and buffers of a torch module as numpy arrays."""
-    return {name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()}
+    """The parameters and buffers of a torch module as numpy arrays: copies, for it may train on."""
+    return {
+        name: tensor.detach().cpu().numpy().copy() for name, tensor in module.state_dict().items()
+    }
 
 
 def to_module(module: Any, weights: Weights) -> None:

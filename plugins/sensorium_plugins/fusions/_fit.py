@@ -68,7 +68,11 @@ def fit_head(
     # An indicator of absence that never varied has learned nothing: it shall change nothing.
     constant = inputs.max(axis=0) == inputs.min(axis=0)
     layers[0] = (np.where(constant, 0, layers[0][0]), layers[0][1])
-    given = [(np.asarray(w, dtype=np.float32), np.asarray(b, dtype=np.float32)) for w, b in layers]
+    # Transposed views would be written to a checkpoint in whatever order they lie in memory.
+    given = [
+        (np.ascontiguousarray(w, dtype=np.float32), np.ascontiguousarray(b, dtype=np.float32))
+        for w, b in layers
+    ]
     return given, f"{len(inputs)} items"
 
 

@@ -185,3 +185,16 @@ def test_a_type_of_task_that_it_cannot_train_is_refused(fit, problem):
 
     with pytest.raises(PluginError, match="a task of type 'ranking' trains with the fusion 'mean'"):
         fit(problem(), tasks={"kind": Ranking(None)})
+
+
+def test_weights_survive_a_checkpoint(fit, streams, tasks, hidden, problem):
+    from safetensors.numpy import load, save
+
+    data = problem()
+    fusion = Concat(Concat.Config(hidden=hidden), streams, tasks)
+    weights = fusion.fit(data.present(), data.features, data.targets, seed=0, progress=ignore)
+    scores = []
+    for given in (weights, load(save(dict(weights)))):
+        fusion.load("cpu", given)
+        scores.append(fusion.fuse(data.present(), **data.features)["kind"].scores)
+    assert scores[0].tobytes() == scores[1].tobytes()
