@@ -1,0 +1,62 @@
+"""Optional packages, imported only when a plugin that needs them is used."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+from sensorium.errors import MissingExtraError, PluginError
+
+__all__ = ["import_sklearn", "import_torch", "to_device"]
+
+
+def import_torch(needed_by: str) -> ModuleType:
+    """Import torch for a plugin.
+
+    Raises
+    ------
+    MissingExtraError
+        If torch is not installed.
+    """
+    return _import("torch", needed_by, "torch", "torch")
+
+
+def import_sklearn(module: str, needed_by: str) -> ModuleType:
+    """Import a module of scikit-learn, as ``"linear_model"``, for a plugin.
+
+    Raises
+    ------
+    MissingExtraError
+        If scikit-learn is not installed.
+    """
+    return _import(f"sklearn.{module}", needed_by, "scikit-learn", "train")
+
+
+def to_device(module: Any, device: str, needed_by: str) -> Any:
+    """Move a torch module to a device.
+
+    Raises
+    ------
+    PluginError
+        If this torch on this machine has no such device.
+    """
+    try:
+        return module.to(device)
+    except (RuntimeError, AssertionError) as error:  # torch raises either, by the build
+        reason = str(error).partition("\n")[0]
+        raise PluginError(
+            f"{needed_by} cannot use the device {device!r}: {reason}; set `device: auto` or "
+            f"`device: cpu`"
+        ) from error
+
+
+def _import(module: str, needed_by: str, package: str, extra: str) -> ModuleType:
+    root = module.partition(".")[0]
+    try:
+        importlib.import_module(root)
+    except ModuleNotFoundError as error:
+        if error.name != root:
+            raise  # the package is there, and broken: its own message says more than ours
+        raise MissingExtraError(needed_by, package, extra) from error
+    return importlib.import_module(module)
