@@ -32,7 +32,7 @@ class Encoded:
     features: Mapping[str, Features]
 
     def __len__(self) -> int:
-        return next(iter(self.present.values())).shape[0]
+        return len(next(iter(self.present.values())))
 
     def take(
         self,

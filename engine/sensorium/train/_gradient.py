@@ -64,7 +64,7 @@ class Trained:
     epochs
         How many passes were made.
     best_epoch
-        The pass whose weights were kept, counted from 1; 0 if none was better than the start.
+        The pass whose weights were kept, counted from 1.
     losses
         Per pass, the mean training loss and the validation loss.
     """
@@ -227,7 +227,7 @@ class _Joint:
         total = self.torch.zeros((), device=self.device)
         for name, task in self.examples.tasks.items():
             target = self.examples.targets[name][rows]
-            known = ~np.isnan(target).any(axis=1)
+            known: npt.NDArray[np.bool_] = ~np.isnan(target).any(axis=1)
             if known.any():
                 wanted = self._tensor(target[known].astype(np.float32))
                 loss = task.loss(outputs[name][self._tensor(known)], wanted)

@@ -95,7 +95,9 @@ def _links(
     if modality.per == "set":
         owners, samples = samples_of(sets, stream)
         return owners, list(range(len(samples))), samples
-    owners, items, events = [], [], []
+    owners: list[int] = []
+    items: list[int] = []
+    events: list[Samples] = []
     known: dict[tuple[str, str, int], int] = {}
     for owner, aligned in enumerate(sets):
         for event in aligned.members.get(stream, ()):

@@ -280,25 +280,19 @@ def _per_label(
     scores: npt.NDArray[Any],
 ) -> tuple[tuple[LabelScores, ...], tuple[Curve, ...]]:
     metrics = optional("sklearn.metrics", "the evaluation")
-    precision, recall, f1, count = metrics.precision_recall_fscore_support(
-        truth, given, labels=np.arange(len(labels)), average=None, zero_division=np.nan
-    )
     each, curves = [], []
     for i, label in enumerate(labels):
-        area = None
-        if 0 < truth[:, i].sum() < len(truth):
+        # One label at a time: with all at once a single column would be taken for two classes.
+        precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+            truth[:, i], given[:, i], pos_label=True, average="binary", zero_division=np.nan
+        )
+        area, count = None, int(truth[:, i].sum())
+        if 0 < count < len(truth):
             false, true, _ = metrics.roc_curve(truth[:, i], scores[:, i])
             area = float(metrics.auc(false, true))
             curves.append(_curve(label, false, true))
         each.append(
-            LabelScores(
-                label,
-                int(count[i]),
-                _defined(precision[i]),
-                _defined(recall[i]),
-                _defined(f1[i]),
-                area,
-            )
+            LabelScores(label, count, _defined(precision), _defined(recall), _defined(f1), area)
         )
     return tuple(each), tuple(curves)
 
