@@ -76,7 +76,8 @@ def labelled(pipeline: Pipeline, dataset: Dataset) -> Labelled:
     for name, part in pipeline.tasks.items():
         if name not in targets:
             raise ConfigError(
-                "it has no target, so it cannot be trained: add `target: {stream: ..., field: ...}`",
+                "it has no target, so it cannot be trained: add "
+                "`target: {stream: ..., field: ...}`",
                 path=f"tasks.{name}",
             )
         if np.isnan(targets[name]).any(axis=1).all():

@@ -227,7 +227,7 @@ class _Joint:
         total = self.torch.zeros((), device=self.device)
         for name, task in self.examples.tasks.items():
             target = self.examples.targets[name][rows]
-            known: npt.NDArray[np.bool_] = ~np.isnan(target).any(axis=1)
+            known = np.logical_not(np.isnan(target).any(axis=1))
             if known.any():
                 wanted = self._tensor(target[known].astype(np.float32))
                 loss = task.loss(outputs[name][self._tensor(known)], wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ from sensorium.train._gradient import (
     train_modules,
     weights_of,
 )
-from sensorium.train._plugins import device_for, FUSION_PREFIX, stream_prefix
+from sensorium.train._plugins import FUSION_PREFIX, device_for, stream_prefix
 from sensorium.train._prepare import Prepared, prepare_stream
 
 __all__ = ["Learned", "Rows", "learn"]
@@ -75,6 +75,13 @@ class Learned:
     weights: Mapping[str, npt.NDArray[Any]]
     method: Literal["gradient", "fusion", "none"]
     trained: Trained | None = None
+
+
+@runtime_checkable
+class _Begins(Protocol):
+    """A fusion that sets what follows from the targets alone, as priors and scales, beforehand."""
+
+    def begin(self, targets: Mapping[str, npt.NDArray[Any]]) -> None: ...
 
 
 def learn(
@@ -180,10 +187,10 @@ def _fit_fusion(
 ) -> Mapping[str, npt.NDArray[Any]]:
     """Train a fusion on fixed features, the training split repeated with streams taken away."""
     rng = np.random.default_rng([settings.seed, 1])
-    train = encoded.take(_with_any(encoded, rows.train))
+    kept = _with_any(encoded, rows.train)
+    train = encoded.take(kept)
     index, present = replicate(train.present, settings.modality_dropout, rng)
     repeated = train.take(index, present)
-    kept = _with_any(encoded, rows.train)
     return fusion.fit(
         repeated.present,
         repeated.features,
@@ -218,6 +225,9 @@ def _train(
         modality = modalities[name]
         assert isinstance(modality, Trainable)
         encoders[name] = modality.module().to(place)
+    train, held = _with_any(whole, rows.train), _with_any(whole, rows.validation)
+    if isinstance(fusion, _Begins):
+        fusion.begin({name: target[train] for name, target in rows.targets.items()})
     assert isinstance(fusion, Trainable)
     tasks: dict[str, Task] = {name: part.task for name, part in pipeline.tasks.items()}
     return train_modules(
@@ -232,8 +242,8 @@ def _train(
             weights={name: part.weight for name, part in pipeline.tasks.items()},
             targets=rows.targets,
         ),
-        _with_any(whole, rows.train),
-        _with_any(whole, rows.validation),
+        train,
+        held,
         settings,
         place,
         progress,
@@ -243,7 +253,7 @@ def _train(
 def _with_any(encoded: Encoded, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     """The sets that have a stream left after encoding."""
     there = np.any(list(encoded.present.values()), axis=0)
-    kept = rows[there[rows]]
+    kept: npt.NDArray[np.intp] = rows[there[rows]]
     if not len(kept):
         raise ConfigError(
             "no set of a split could be encoded: `sensorium check PIPELINE --data FILE` tells why",

@@ -11,7 +11,7 @@ from sensorium.host import Pipeline
 from sensorium.plugin import Fusion, Modality, Trainable, Weights
 from sensorium.train._optional import optional
 
-__all__ = ["device_for", "FUSION_PREFIX", "load_plugins", "stream_prefix", "weights_under"]
+__all__ = ["FUSION_PREFIX", "device_for", "load_plugins", "stream_prefix", "weights_under"]
 
 FUSION_PREFIX: Final = "fusion."
 

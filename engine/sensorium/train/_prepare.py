@@ -93,8 +93,8 @@ def _links(
 ) -> tuple[list[int], list[int], list[Samples]]:
     """The set and the item of every link, and the items."""
     if modality.per == "set":
-        owners, samples = samples_of(sets, stream)
-        return owners, list(range(len(samples))), samples
+        rows, samples = samples_of(sets, stream)
+        return rows, list(range(len(samples))), samples
     owners: list[int] = []
     items: list[int] = []
     events: list[Samples] = []
