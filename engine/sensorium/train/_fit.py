@@ -66,6 +66,7 @@ def fit(
     *,
     seed: int = 0,
     epochs: int = 60,
+    learning_rate: float = 1e-3,
     modality_dropout: float = 0.3,
     validation: float = 0.2,
     group: Group = None,
@@ -91,6 +92,8 @@ def fit(
         The same data, seed and machine give the same weights.
     epochs
         The most passes of training by gradient; it stops early where the held-out keys say so.
+    learning_rate
+        Of training by gradient.
     modality_dropout
         The probability with which training takes a stream from a set, in [0, 1).
     validation
@@ -122,6 +125,7 @@ def fit(
         output,
         seed=seed,
         epochs=epochs,
+        learning_rate=learning_rate,
         modality_dropout=modality_dropout,
         validation=validation,
         group=group,
@@ -140,6 +144,7 @@ def fit_dataset(
     *,
     seed: int = 0,
     epochs: int = 60,
+    learning_rate: float = 1e-3,
     modality_dropout: float = 0.3,
     validation: float = 0.2,
     group: Group = None,
@@ -153,7 +158,11 @@ def fit_dataset(
         raise ConfigError(f"the modality dropout is {modality_dropout:g}; it must lie in [0, 1)")
     if epochs < 1:
         raise ConfigError(f"the number of epochs is {epochs}; it must be at least 1")
-    settings = GradientSettings(epochs=epochs, modality_dropout=modality_dropout, seed=seed)
+    if not learning_rate > 0:
+        raise ConfigError(f"the learning rate is {learning_rate:g}; it must be greater than 0")
+    settings = GradientSettings(
+        epochs=epochs, learning_rate=learning_rate, modality_dropout=modality_dropout, seed=seed
+    )
     examples = labelled(pipeline, dataset)
     split, train, held = split_rows(pipeline, examples, validation, seed, group)
     rows = Rows(examples.dataset.sets, examples.targets, train, held)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -31,7 +32,7 @@ from sensorium.train._gradient import (
     train_modules,
     weights_of,
 )
-from sensorium.train._plugins import FUSION_PREFIX, device_for, stream_prefix
+from sensorium.train._plugins import FUSION_PREFIX, device_for, stream_prefix, training_device
 from sensorium.train._prepare import Prepared, prepare_stream
 
 __all__ = ["Learned", "Rows", "learn"]
@@ -114,6 +115,23 @@ def learn(
     ConfigError
         If a modality trains end to end and the fusion does not, or nothing can be trained.
     """
+    by_gradient = issubclass(pipeline.fusion, Trainable) and (
+        not issubclass(pipeline.fusion, FusionFittable)
+        or any(issubclass(part.modality, Trainable) for part in pipeline.streams.values())
+    )
+    # Around everything, since a module draws its first weights when it is loaded.
+    with reproducible(settings.seed) if by_gradient else nullcontext():
+        return _learn(pipeline, rows, settings, device, progress, alternatives)
+
+
+def _learn(
+    pipeline: Pipeline,
+    rows: Rows,
+    settings: GradientSettings,
+    device: str,
+    progress: Progress,
+    alternatives: Sequence[str],
+) -> Learned:
     modalities = pipeline.modalities()
     for name, modality in modalities.items():
         own = pipeline.streams[name].device if device == "auto" else device
@@ -130,8 +148,7 @@ def learn(
         weights |= _under(FUSION_PREFIX, _fit_fusion(fusion, encoded, rows, settings, progress))
         return Learned(weights, "fusion")
     if isinstance(fusion, Trainable):
-        with reproducible(settings.seed):
-            trained = _train(pipeline, modalities, fusion, prepared, rows, settings, own, progress)
+        trained = _train(pipeline, modalities, fusion, prepared, rows, settings, own, progress)
         for name in trainable:
             modality = modalities[name]
             assert isinstance(modality, Trainable)
@@ -218,7 +235,7 @@ def _train(
         for name in modalities
     }
     whole = Encoded(present, {})
-    place = device_for(device, fusion)
+    place = training_device(device)
     fusion.load(place, None)
     encoders = {}
     for name in prepared:
@@ -232,7 +249,7 @@ def _train(
     tasks: dict[str, Task] = {name: part.task for name, part in pipeline.tasks.items()}
     return train_modules(
         encoders,
-        fusion.module(),
+        fusion.module().to(place),
         Examples(
             present=present,
             specs={name: modality.feature for name, modality in modalities.items()},

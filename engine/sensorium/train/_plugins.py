@@ -8,10 +8,17 @@ from typing import Any, Final
 import numpy.typing as npt
 
 from sensorium.host import Pipeline
-from sensorium.plugin import Fusion, Modality, Trainable, Weights
+from sensorium.plugin import Fusion, Modality, Weights
 from sensorium.train._optional import optional
 
-__all__ = ["FUSION_PREFIX", "device_for", "load_plugins", "stream_prefix", "weights_under"]
+__all__ = [
+    "FUSION_PREFIX",
+    "device_for",
+    "load_plugins",
+    "stream_prefix",
+    "training_device",
+    "weights_under",
+]
 
 FUSION_PREFIX: Final = "fusion."
 
@@ -35,10 +42,16 @@ def device_for(wanted: str, plugin: Modality | Fusion) -> str:
     """The device of one plugin: ``auto`` is a GPU where there is one and the plugin can use it."""
     if wanted != "auto":
         return wanted
-    uses_torch = isinstance(plugin, Trainable) or "torch" in getattr(plugin, "requires", ())
-    if not uses_torch:
+    if "torch" not in getattr(plugin, "requires", ()):
         return "cpu"
-    torch: Any = optional("torch", f"plugin {plugin.name!r}")
+    return training_device("auto", f"plugin {plugin.name!r}")
+
+
+def training_device(wanted: str, needed_by: str = "training by gradient") -> str:
+    """The device of modules; ``auto`` is a GPU where there is one."""
+    if wanted != "auto":
+        return wanted
+    torch: Any = optional("torch", needed_by)
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -146,7 +147,7 @@ class ByItself(Fusion):
     """Scikit-learn on features and presence."""
 
     name = "by-itself"
-    weights: Weights = {}
+    weights: Weights = MappingProxyType({})
 
     def load(self, device: str, weights: Weights | None) -> None:
         self.weights = weights or {}
@@ -445,14 +446,16 @@ def make_set() -> Callable[..., AlignedSet]:
 def make_data() -> Callable[..., Dataset]:
     """Keys of two kinds; ``left`` tells them apart well, ``right`` less well; some are silent."""
 
-    def make(keys: int = 10, sets: int = 20, silent: float = 0.1, seed: int = 0) -> Dataset:
+    def make(
+        keys: int = 10, sets: int = 20, silent: float = 0.1, seed: int = 0, shift: float = 0
+    ) -> Dataset:
         rng = np.random.default_rng(seed)
         made, kinds, sizes = [], [], []
         for k in range(keys):
             for i in range(sets):
                 kind = int(rng.integers(2))
                 members = {
-                    "left": [4 * kind - 2 + rng.normal(), rng.normal()],
+                    "left": [shift + 4 * kind - 2 + rng.normal(), rng.normal()],
                     "right": [2 * kind - 1 + rng.normal(), rng.normal()],
                 }
                 if rng.random() < silent:
