@@ -77,7 +77,7 @@ class Trained:
 def weights_of(module: torch.nn.Module) -> dict[str, npt.NDArray[Any]]:
     """Parameters and buffers of a module as arrays."""
     return {
-        name: np.ascontiguousarray(value.detach().cpu().numpy().copy())
+        name: np.array(value.detach().cpu().numpy(), order="C")
         for name, value in module.state_dict().items()
     }
 
