@@ -42,7 +42,7 @@ def print_fit(report: FitReport, console: Console | None = None) -> None:
         highlight=False,
     )
     for task, found in report.metrics.items():
-        out.print(_conditions(task, found))
+        _show(out, f"{task} ({_kind(found)})", _conditions(found))
     for note in report.notes:
         out.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
     out.print(
@@ -63,12 +63,13 @@ def print_eval(report: EvalReport, console: Console | None = None) -> None:
         markup=False,
     )
     for task, found in report.tasks.items():
-        out.print(_conditions(task, found))
+        _show(out, f"{task} ({_kind(found)})", _conditions(found))
         first = next(iter(found.values()))
         if first.labels:
-            out.print(_labels(task, first))
+            _show(out, f"{task}, by label", _labels(first))
         if first.confusion is not None:
-            out.print(_confusion(task, first))
+            title = f"{task}, confusion (rows: truth, columns: prediction)"
+            _show(out, title, _confusion(first))
         for name, reason in first.reasons.items():
             text = f"note: {task}, {_HEADINGS.get(name, name)}: {reason}"
             out.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -85,23 +86,33 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=_PIPE_WIDTH)
 
 
-def _table(title: str, *headings: str) -> Table:
+def _show(out: Console, title: str, table: Table) -> None:
+    # Not the table's own title, which is wrapped to the width of the table.
+    out.print(f"\n{title}", style="bold", highlight=False, markup=False, soft_wrap=True)
+    out.print(table)
+
+
+def _kind(found: Mapping[str, Scores]) -> str:
+    return next(iter(found.values())).kind
+
+
+def _table(*headings: str) -> Table:
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for i, heading in enumerate(headings):
         table.add_column(heading, justify="right" if i else "left", no_wrap=True)
     return table
 
 
-def _conditions(task: str, found: Mapping[str, Scores]) -> Table:
+def _conditions(found: Mapping[str, Scores]) -> Table:
     first = next(iter(found.values()))
     names = list(first.metrics)
     shows_interval = "accuracy" in first.metrics
     headings = ["streams", "sets", *(_HEADINGS.get(name, name) for name in names)]
     if shows_interval:
         headings.insert(3, "95% interval")
-    table = _table(f"\n{task} ({first.kind})", *headings)
+    table = _table(*headings)
     for condition, scores in found.items():
         cells = [_number(scores.metrics[name]) for name in names]
         if shows_interval:
@@ -112,18 +123,18 @@ def _conditions(task: str, found: Mapping[str, Scores]) -> Table:
     return table
 
 
-def _labels(task: str, scores: Scores) -> Table:
-    table = _table(f"\n{task}, by label", "label", "sets", "precision", "recall", "F1", "ROC AUC")
+def _labels(scores: Scores) -> Table:
+    table = _table("label", "sets", "precision", "recall", "F1", "ROC AUC")
     for label in scores.labels:
         cells = (label.precision, label.recall, label.f1, label.roc_auc)
         table.add_row(label.label, str(label.count), *(_number(cell) for cell in cells))
     return table
 
 
-def _confusion(task: str, scores: Scores) -> Table:
+def _confusion(scores: Scores) -> Table:
     assert scores.confusion is not None
     names = [label.label for label in scores.labels]
-    table = _table(f"\n{task}, confusion (rows: truth, columns: prediction)", "", *names)
+    table = _table("", *names)
     for name, row in zip(names, scores.confusion, strict=True):
         table.add_row(name, *(str(count) for count in row))
     return table
