@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -32,6 +33,7 @@ from sensorium.plugin import (
     Weights,
 )
 from sensorium.train import Dataset
+from sensorium.wire import Envelope, read_record, write_envelope
 
 
 class Numbers(Modality):
@@ -320,7 +322,7 @@ class Amount(Task):
 
 
 class Lines(Source):
-    """Records out of JSON lines, for the command's ``--data FILE.jsonl``."""
+    """A recording: one envelope a line, in hexadecimal, logged at its event time."""
 
     name = "jsonl"
 
@@ -337,7 +339,13 @@ class Lines(Source):
 
     def poll(self, limit: int, timeout: float) -> Batch:
         records = [
-            Record(topic="all", partition=0, offset=i, data=line)
+            Record(
+                topic="all",
+                partition=0,
+                offset=i,
+                data=bytes.fromhex(line.decode()),
+                arrived=read_record(Record("all", 0, i, bytes.fromhex(line.decode()))).time,
+            )
             for i, line in enumerate(self.lines)
         ]
         self.lines = []
@@ -423,6 +431,25 @@ def make_task() -> Callable[..., Task]:
         return kinds[kind](_Labels.Config(labels=list(labels)))
 
     return make
+
+
+Row = tuple[str, str, int, Any]
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Callable[..., Path]:
+    """Write rows of (stream, key, time, payload) as a recording."""
+
+    def write(rows: Sequence[Row], name: str = "data.jsonl") -> Path:
+        path = tmp_path / name
+        envelopes = [
+            Envelope(stream=stream, key=key, time=time, payload=Payload(data))
+            for stream, key, time, data in rows
+        ]
+        path.write_text("".join(write_envelope(one).hex() + "\n" for one in envelopes))
+        return path
+
+    return write
 
 
 def _set(key: str, time: int, members: Mapping[str, Any], streams: Sequence[str]) -> AlignedSet:
