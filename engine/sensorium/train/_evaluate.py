@@ -11,6 +11,7 @@ from typing import Any
 
 from sensorium.errors import ConfigError
 from sensorium.host import Checkpoint, Pipeline, PluginHost, read_checkpoint
+from sensorium.plugin import Fittable, FusionFittable, Trainable
 from sensorium.train._card import fingerprint
 from sensorium.train._collect import collect
 from sensorium.train._conditions import Condition, drop_conditions, single_conditions
@@ -18,7 +19,7 @@ from sensorium.train._dataset import DataFile, Dataset
 from sensorium.train._examples import all_targets
 from sensorium.train._features import encode_sets
 from sensorium.train._plots import save_plots
-from sensorium.train._plugins import load_plugins
+from sensorium.train._plugins import FUSION_PREFIX, load_plugins, stream_prefix
 from sensorium.train._predict import predict_encoded
 from sensorium.train._scores import Scores, score
 from sensorium.train._split import group_of
@@ -169,6 +170,7 @@ def evaluate_dataset(
         raise ConfigError("no set of the data has a target: there is nothing to compare with")
     dataset = dataset.take(known)
     weights = checkpoint.weights if checkpoint is not None else {}
+    _require_weights(pipeline, checkpoint)
     modalities, fusion = load_plugins(pipeline, weights, device)
     encoded = encode_sets(modalities, dataset.sets)
     streams = tuple(pipeline.streams)
@@ -194,6 +196,27 @@ def evaluate_dataset(
         notes=_notes(dataset, card, held_out),
         plots=() if plots is None else save_plots(found, plots),
     )
+
+
+def _require_weights(pipeline: Pipeline, checkpoint: Checkpoint | None) -> None:
+    """Refuse to test what was never trained: fresh weights would give figures that mean nothing."""
+    if checkpoint is not None:
+        checkpoint.require(pipeline.streams)
+    plugins: dict[str, type] = {
+        stream_prefix(name): part.modality for name, part in pipeline.streams.items()
+    }
+    plugins[FUSION_PREFIX] = pipeline.fusion
+    for prefix, cls in plugins.items():
+        learns = issubclass(cls, Trainable | Fittable | FusionFittable)
+        if learns and (checkpoint is None or not checkpoint.part(prefix)):
+            lack = (
+                "there is no checkpoint" if checkpoint is None else f"it has no weights {prefix}*"
+            )
+            raise ConfigError(
+                f"{getattr(cls, 'name', cls.__name__)} has to be trained, and {lack}: run "
+                "`sensorium fit PIPELINE --data FILE -o CHECKPOINT` and name it as `checkpoint`",
+                path="checkpoint",
+            )
 
 
 def _groups(dataset: Dataset, card: Mapping[str, Any]) -> dict[str, str]:

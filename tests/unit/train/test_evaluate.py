@@ -173,6 +173,27 @@ def test_a_drop_rate_out_of_range_is_refused(
         evaluate_dataset(trained[0], make_data(), checkpoint=trained[1], drop=(1.0,))
 
 
+def test_a_pipeline_that_was_never_trained_is_refused(
+    make_pipeline: MakePipeline, make_data: MakeData
+) -> None:
+    message = (
+        r"^checkpoint: centred has to be trained, and there is no checkpoint: run `sensorium f"
+    )
+    with pytest.raises(ConfigError, match=message):
+        evaluate_dataset(make_pipeline("centred"), make_data())
+
+
+def test_a_checkpoint_that_lacks_a_plugin_is_refused(
+    trained: tuple[Pipeline, Checkpoint, Any], make_data: MakeData
+) -> None:
+    pipeline, checkpoint, _ = trained
+    part = {name: it for name, it in checkpoint.weights.items() if not name.startswith("fusion.")}
+    with pytest.raises(
+        ConfigError, match=r"by-itself has to be trained, and it has no weights fus"
+    ):
+        evaluate_dataset(pipeline, make_data(), checkpoint=Checkpoint(part, checkpoint.card, ""))
+
+
 def test_a_missing_extra_is_named_with_the_command_that_brings_it(
     trained: tuple[Pipeline, Checkpoint, Any],
     make_data: MakeData,

@@ -12,6 +12,7 @@ from sensorium.events import AlignedSet
 from sensorium.host import Pipeline, PluginHost, read_checkpoint
 from sensorium.train import Dataset, encode_sets, fit_dataset, load_plugins, predict
 from sensorium.train._card import fingerprint
+from sensorium.train._gradient import weights_of
 
 MakePipeline = Callable[..., Pipeline]
 MakeData = Callable[..., Dataset]
@@ -223,6 +224,17 @@ def test_a_pipeline_with_nothing_to_train_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match="neither the fusion 'fixed' nor any modality"):
         fit(make_pipeline(fusion="fixed"), make_data())
+
+
+@pytest.mark.torch
+def test_weights_keep_their_shapes_and_do_not_follow_the_module() -> None:
+    torch = pytest.importorskip("torch", reason="needs torch: pip install 'sensorium[torch]'")
+    module = torch.nn.BatchNorm1d(2)
+    weights = weights_of(module)
+    assert weights["num_batches_tracked"].shape == ()
+    with torch.no_grad():
+        module.weight.add_(1)
+    assert weights["weight"].tolist() == [1, 1]
 
 
 def test_targets_that_never_come_are_refused_with_where_they_should_be(
