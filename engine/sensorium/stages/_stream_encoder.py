@@ -1,0 +1,156 @@
+"""One stream's modality, called safely: in batches of at most a size, culprits found, results
+checked. `StreamEncoder.encode` takes and gives arrays only, so it may run in another process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sensorium.plugin import Arrays, Features, Modality, Samples
+from sensorium.stages._check import check_arrays, check_features, finite_rows, rows_of
+from sensorium.stages._failure import Failure, bisect, explain
+from sensorium.stages._rows import cut, join_features, pad_rows, take_features
+
+__all__ = ["EncodedRows", "Prepared", "StreamEncoder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Items as arrays.
+
+    Parameters
+    ----------
+    parts
+        Item numbers, intp of shape (items,), and their arrays; one part per call of `encode`.
+    failures
+        Items that could not be prepared.
+    """
+
+    parts: tuple[tuple[npt.NDArray[np.intp], Arrays], ...]
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRows:
+    """Items as features.
+
+    Parameters
+    ----------
+    rows
+        The item numbers that were encoded, intp of shape (items,), ascending.
+    features
+        Their features, in this order.
+    failures
+        The items that were not.
+    """
+
+    rows: npt.NDArray[np.intp]
+    features: Features
+    failures: tuple[Failure, ...] = ()
+
+
+class StreamEncoder:
+    """Calls the modality of one stream.
+
+    Parameters
+    ----------
+    modality
+        Loaded, if `encode` is to be called.
+    size
+        The most items of one call of `prepare` and of `encode`.
+    pad
+        Whether every call of `encode` gets exactly `size` items, filled up with copies that are
+        dropped again: then the features of an item are bitwise the same in every batch, for a
+        modality whose arrays do not depend on the other items.
+    """
+
+    def __init__(self, modality: Modality, size: int = 64, pad: bool = False) -> None:
+        self.modality = modality
+        self.size = size
+        self.pad = pad
+
+    def prepare(self, items: Sequence[Samples]) -> Prepared:
+        """Turn items into arrays; an item that fails is left out and named."""
+        name = self.modality.name
+        parts: list[tuple[npt.NDArray[np.intp], Arrays]] = []
+        failures: list[Failure] = []
+
+        def call(start: int, stop: int) -> Arrays:
+            arrays = self.modality.prepare(items[start:stop])
+            check_arrays(arrays, stop - start, name)
+            return arrays
+
+        for first in range(0, len(items), self.size):
+            last = min(first + self.size, len(items))
+            for start, stop, outcome in bisect(call, first, last):
+                if isinstance(outcome, Exception):
+                    failures.append(_failure(start, outcome, name, "prepare", withhold=True))
+                else:
+                    parts.append((np.arange(start, stop), outcome))
+        return Prepared(tuple(parts), tuple(failures))
+
+    def encode(self, arrays: Arrays) -> EncodedRows:
+        """Encode items; one that fails, or whose features are not finite, is left out and named."""
+        modality, name = self.modality, self.modality.name
+        spec = modality.feature
+        parts: list[Features] = []
+        kept: list[npt.NDArray[np.intp]] = []
+        failures: list[Failure] = []
+
+        def call(start: int, stop: int) -> Features:
+            rows = stop - start
+            part: dict[str, npt.NDArray[Any]] = cut(arrays, start, stop)
+            if self.pad:
+                part = {key: pad_rows(array, self.size) for key, array in part.items()}
+                rows = self.size
+            features = modality.encode(part)
+            check_features(features, rows, spec, name)
+            return take_features(features, slice(0, stop - start)) if self.pad else features
+
+        total = rows_of(arrays)
+        for first in range(0, total, self.size):
+            for start, stop, outcome in bisect(call, first, min(first + self.size, total)):
+                if isinstance(outcome, Exception):
+                    failures.append(_failure(start, outcome, name, "encode", withhold=False))
+                    continue
+                finite = finite_rows(outcome.data)
+                rows = np.arange(start, stop)
+                if not finite.all():
+                    failures += [_not_finite(int(row), name) for row in rows[~finite]]
+                    outcome, rows = take_features(outcome, finite), rows[finite]
+                parts.append(outcome)
+                kept.append(rows)
+        features = join_features(parts, spec)
+        rows = np.concatenate(kept) if kept else np.empty(0, np.intp)
+        return EncodedRows(rows, features, tuple(failures))
+
+    def run(self, items: Sequence[Samples]) -> EncodedRows:
+        """`prepare`, then `encode`."""
+        prepared = self.prepare(items)
+        failures = list(prepared.failures)
+        kept, parts = [], []
+        for rows, arrays in prepared.parts:
+            encoded = self.encode(arrays)
+            kept.append(rows[encoded.rows])
+            parts.append(encoded.features)
+            failures += [
+                Failure(int(rows[f.row]), f.plugin, f.hook, f.error, f.message)
+                for f in encoded.failures
+            ]
+        features = join_features(parts, self.modality.feature)
+        rows = np.concatenate(kept) if kept else np.empty(0, np.intp)
+        return EncodedRows(rows, features, tuple(sorted(failures, key=lambda f: f.row)))
+
+
+def _failure(row: int, error: Exception, name: str, hook: str, *, withhold: bool) -> Failure:
+    message = explain(error, name, hook, withhold=withhold)
+    return Failure(row, name, hook, type(error).__name__, message)
+
+
+def _not_finite(row: int, name: str) -> Failure:
+    message = f"{name}.encode gave NaN or infinity"
+    return Failure(row, name, "encode", "NotFinite", message)
