@@ -11,15 +11,16 @@ from sensorium.stages._failure import Failure
 from sensorium.stages._fuse import Fused, Fuser
 from sensorium.stages._ingest import Heartbeat, Ingest, Ingested, Progress, TargetValue
 from sensorium.stages._routing import IngestStream, TargetStream, Wiring
+from sensorium.stages._rows import join_features
 from sensorium.stages._samples import samples_of, samples_of_event
 from sensorium.stages._stream_encoder import EncodedRows, Prepared, StreamEncoder
 
 __all__ = [
+    "Emitted",
+    "Emitter",
     "EncodedBatch",
     "EncodedRows",
     "Encoder",
-    "Emitted",
-    "Emitter",
     "FailedStream",
     "Failure",
     "Fused",
@@ -34,6 +35,7 @@ __all__ = [
     "TargetStream",
     "TargetValue",
     "Wiring",
+    "join_features",
     "samples_of",
     "samples_of_event",
 ]

@@ -52,7 +52,9 @@ def check_features(features: object, rows: int, spec: FeatureSpec, plugin: str) 
         Naming plugin and fault.
     """
     if not isinstance(features, Features) or not isinstance(features.data, np.ndarray):
-        raise PluginError(f"{plugin}.encode must give Features of numpy arrays, not {features!r:.80}")
+        raise PluginError(
+            f"{plugin}.encode must give Features of numpy arrays, not {features!r:.80}"
+        )
     data, mask = features.data, features.mask
     if spec.kind == "vector":
         fits = data.shape == (rows, spec.dim)
@@ -70,10 +72,12 @@ def check_features(features: object, rows: int, spec: FeatureSpec, plugin: str) 
         if mask is not None:
             raise PluginError(f"{plugin}.encode gave a mask; its features are vectors")
         return
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != data.shape[:2]:
-        given = "no mask" if mask is None else f"a mask of shape {np.shape(mask)}"
+    if mask is None:
+        raise PluginError(f"{plugin}.encode gave no mask; a sequence needs one")
+    if mask.dtype != np.bool_ or mask.shape != data.shape[:2]:
         raise PluginError(
-            f"{plugin}.encode gave {given}; a sequence needs one of bool, shape {data.shape[:2]}"
+            f"{plugin}.encode gave a mask of shape {mask.shape} and dtype {mask.dtype}; a sequence "
+            f"needs bool of shape {data.shape[:2]}"
         )
 
 
@@ -95,7 +99,7 @@ def check_output(
     given = output.scores if output.scores is not None else output.values
     if not isinstance(given, np.ndarray) or given.shape != (rows, size):
         raise PluginError(
-            f"{where} gave shape {np.shape(given)} for the task {task!r}; it must be "
+            f"{where} gave {_shape(given)} for the task {task!r}; it must be an array of shape "
             f"({rows}, {size})"
         )
     contribution = output.contribution
@@ -103,9 +107,13 @@ def check_output(
         not isinstance(contribution, np.ndarray) or contribution.shape != (rows, streams)
     ):
         raise PluginError(
-            f"{where} gave a contribution of shape {np.shape(contribution)} for the task "
-            f"{task!r}; it must be ({rows}, {streams}), a column per stream"
+            f"{where} gave {_shape(contribution)} as the contribution for the task "
+            f"{task!r}; it must be an array of shape ({rows}, {streams}), a column per stream"
         )
+
+
+def _shape(given: object) -> str:
+    return f"shape {given.shape}" if isinstance(given, np.ndarray) else f"a {type(given).__name__}"
 
 
 def finite_rows(array: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

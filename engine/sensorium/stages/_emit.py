@@ -73,11 +73,9 @@ class Emitter:
             for name, task in self._tasks.items():
                 try:
                     tasks[name] = self._result(task, fused.outputs[name], at, aligned)
-                except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+                except Exception as error:  # a plugin may raise anything
                     message = explain(error, task.name, "result", withhold=False)
-                    failure = Failure(
-                        int(row), task.name, "result", type(error).__name__, message
-                    )
+                    failure = Failure(int(row), task.name, "result", type(error).__name__, message)
                     break
             if failure is not None:
                 out.letters.append(set_letter("emit", failure, aligned))
@@ -103,9 +101,7 @@ class Emitter:
             model=self._model,
         )
 
-    def _result(
-        self, task: Task, output: TaskOutput, row: int, aligned: AlignedSet
-    ) -> TaskResult:
+    def _result(self, task: Task, output: TaskOutput, row: int, aligned: AlignedSet) -> TaskResult:
         given = output.scores if output.scores is not None else output.values
         assert given is not None
         result = task.result(given[row])

@@ -82,7 +82,7 @@ def bisect(
     outcome: T | Exception
     try:
         outcome = call(start, stop)
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+    except Exception as error:  # a plugin may raise anything
         if stop - start > 1:
             middle = (start + stop) // 2
             yield from bisect(call, start, middle)

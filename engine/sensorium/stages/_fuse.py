@@ -141,10 +141,8 @@ def _given(output: TaskOutput) -> npt.NDArray[np.generic]:
 
 
 def _take(output: TaskOutput, rows: slice | npt.NDArray[np.bool_]) -> TaskOutput:
-    return TaskOutput(
-        *(None if it is None else it[rows] for it in (output.scores, output.values)),
-        contribution=None if output.contribution is None else output.contribution[rows],
-    )
+    arrays = (output.scores, output.values, output.contribution)
+    return TaskOutput(*(None if it is None else it[rows] for it in arrays))
 
 
 def _join(parts: Sequence[TaskOutput]) -> TaskOutput:

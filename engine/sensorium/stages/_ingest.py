@@ -204,7 +204,7 @@ class Ingest:
                 arrived=arrived,
                 duration=duration,
             )
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        except Exception as error:  # a plugin may raise anything
             raise _refuse(
                 record,
                 error,
@@ -270,10 +270,7 @@ def _refuse(
     time: int | None = None,
     plugin: str | None = None,
 ) -> _RefusedError:
-    if plugin is not None:
-        message = explain(error, plugin, "decode", withhold=True)
-    else:
-        message = str(error)
+    message = str(error) if plugin is None else explain(error, plugin, "decode", withhold=True)
     letter = DeadLetter(
         stage="ingest",
         error=type(error).__name__,

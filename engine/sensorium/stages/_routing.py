@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sensorium.errors import PayloadError
 from sensorium.plugin import Modality
@@ -23,7 +23,7 @@ class Wiring:
     """
 
     format: WireFormat = "auto"
-    fields: FieldMap = FieldMap()
+    fields: FieldMap = field(default_factory=FieldMap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class IngestStream:
 
     modality: Modality
     topic: str = ""
-    wiring: Wiring = Wiring()
+    wiring: Wiring = field(default_factory=Wiring)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class TargetStream:
     """
 
     topic: str = ""
-    wiring: Wiring = Wiring()
+    wiring: Wiring = field(default_factory=Wiring)
 
 
 class Router:

@@ -119,11 +119,9 @@ class StreamEncoder:
                     continue
                 finite = finite_rows(outcome.data)
                 rows = np.arange(start, stop)
-                if not finite.all():
-                    failures += [_not_finite(int(row), name) for row in rows[~finite]]
-                    outcome, rows = take_features(outcome, finite), rows[finite]
-                parts.append(outcome)
-                kept.append(rows)
+                failures += [_not_finite(int(row), name) for row in rows[~finite]]
+                parts.append(outcome if finite.all() else take_features(outcome, finite))
+                kept.append(rows[finite])
         features = join_features(parts, spec)
         rows = np.concatenate(kept) if kept else np.empty(0, np.intp)
         return EncodedRows(rows, features, tuple(failures))
