@@ -5,13 +5,14 @@ many, in one process or several: between processes only the arrays of `StreamEnc
 of `Fuser.fuse` travel.
 """
 
+from sensorium.stages._check import check_output
 from sensorium.stages._emit import Emitted, Emitter
 from sensorium.stages._encode import EncodedBatch, Encoder, FailedStream
 from sensorium.stages._failure import Failure
 from sensorium.stages._fuse import Fused, Fuser
 from sensorium.stages._ingest import Heartbeat, Ingest, Ingested, Progress, TargetValue
 from sensorium.stages._routing import IngestStream, TargetStream, Wiring
-from sensorium.stages._rows import join_features
+from sensorium.stages._rows import join_features, take_features
 from sensorium.stages._samples import samples_of, samples_of_event
 from sensorium.stages._stream_encoder import EncodedRows, Prepared, StreamEncoder
 
@@ -35,7 +36,9 @@ __all__ = [
     "TargetStream",
     "TargetValue",
     "Wiring",
+    "check_output",
     "join_features",
     "samples_of",
     "samples_of_event",
+    "take_features",
 ]
