@@ -49,7 +49,9 @@ def open_source(
                 "there is no source: add one to the pipeline file or give `--data FILE`",
                 path="source",
             )
-        return pipeline.source(_resolved(pipeline.source, pipeline.source_config), list(dict.fromkeys(topics)))
+        return pipeline.source(
+            _resolved(pipeline.source, pipeline.source_config), list(dict.fromkeys(topics))
+        )
     name = "jsonl" if str(data) == "-" else _BY_SUFFIX.get(data.suffix)
     if name is None:
         known = ", ".join(sorted(_BY_SUFFIX))
