@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from sensorium.errors import PayloadError, RunError
 from sensorium.events import DeadLetter, Event
-from sensorium.plugin import Payload, Record
+from sensorium.plugin import Record
 from sensorium.stages._failure import explain
 from sensorium.stages._routing import IngestStream, Router, TargetStream
 from sensorium.wire import Envelope, read_record
@@ -69,8 +69,6 @@ class TargetValue:
     value: Any
 
 
-_UNREAD = Envelope(stream=None, key=None, time=None, payload=Payload(None))
-
 #: What goes on to align.
 Item: TypeAlias = Event | Heartbeat | Progress
 
@@ -122,6 +120,8 @@ class Ingest:
         self._clock = clock
         self._max_keys = max_keys
         self._partitions: dict[str, int] = {}
+        self._files: set[str] = set()
+        self._has_topics = False
         #: Records, by what became of them: event, heartbeat, target, skipped, dead_letter.
         self.counts: Counter[str] = Counter()
 
@@ -131,7 +131,13 @@ class Ingest:
         return self._router.topics
 
     def streams(self, topic: str) -> tuple[str, ...]:
-        """The streams that are aligned, of a topic."""
+        """The streams whose progress is that of a topic.
+
+        Those that are read from it; or all, if it is a file that has been found to carry streams
+        of the pipeline and nothing has come from their own topics.
+        """
+        if topic in self._files and not self._has_topics:
+            return tuple(self._modalities)
         return tuple(name for name in self._router.streams(topic) if name in self._modalities)
 
     def read(self, records: Sequence[Record]) -> Ingested:
@@ -173,6 +179,8 @@ class Ingest:
         if name is None:
             self.counts["skipped"] += 1
             return
+        if not self._has_topics and record.topic not in self._files:
+            self._note_topic(record.topic)
         time = envelope.time if envelope.time is not None else record.time
         if time is None:
             raise _refuse(record, _missing("time"), stream=name, key=envelope.key)
@@ -223,13 +231,17 @@ class Ingest:
         try:
             envelope = read_record(record, wiring.format, wiring.fields)
             name = router.route(record.topic, envelope.stream)
-            if name is not None and (own := router.wiring_of(name)) != wiring:
+            if name is not None and (own := router.wiring_of(name, record.topic)) is not wiring:
                 envelope = read_record(record, own.format, own.fields)
         except PayloadError as error:
-            if not router.streams(record.topic):
-                return None, _UNREAD
             raise _refuse(record, error) from error
         return name, envelope
+
+    def _note_topic(self, topic: str) -> None:
+        if self._router.streams(topic):
+            self._has_topics = True
+        else:
+            self._files.add(topic)
 
     def _keep_together(self, event: Event, record: Record) -> None:
         known = self._partitions.get(event.key)

@@ -61,6 +61,15 @@ class TargetStream:
     wiring: Wiring = field(default_factory=Wiring)
 
 
+def _shared(wirings: Mapping[str, Wiring]) -> dict[str, Wiring]:
+    """The same, equal ones as one object, so that they can be compared by identity."""
+    distinct: list[Wiring] = []
+    for wiring in wirings.values():
+        if wiring not in distinct:
+            distinct.append(wiring)
+    return {name: distinct[distinct.index(wiring)] for name, wiring in wirings.items()}
+
+
 class Router:
     """Finds the stream of a record by its topic and the stream that its envelope names.
 
@@ -69,7 +78,11 @@ class Router:
     """
 
     def __init__(self, streams: Mapping[str, IngestStream | TargetStream]) -> None:
-        self._wirings = {name: stream.wiring for name, stream in streams.items()}
+        self._wirings = _shared({name: stream.wiring for name, stream in streams.items()})
+        # A file of JSON lines may stand in for topics of another format.
+        self._in_files = _shared(
+            {name: Wiring("auto", stream.wiring.fields) for name, stream in streams.items()}
+        )
         topics: dict[str, list[str]] = {}
         for name, stream in streams.items():
             topics.setdefault(stream.topic or name, []).append(name)
@@ -93,14 +106,17 @@ class Router:
     def wiring(self, topic: str) -> Wiring:
         """How to read a record before its stream is known: as the topic's first stream."""
         names = self._topics.get(topic)
-        return self._wirings[names[0]] if names else Wiring()
+        return self._wirings[names[0]] if names else next(iter(self._in_files.values()))
 
-    def wiring_of(self, stream: str) -> Wiring:
-        """How to read the records of a stream."""
-        return self._wirings[stream]
+    def wiring_of(self, stream: str, topic: str) -> Wiring:
+        """How to read the records of a stream in a topic."""
+        return self._wirings[stream] if topic in self._topics else self._in_files[stream]
 
     def route(self, topic: str, named: str | None) -> str | None:
         """The stream of a record, or None if it is of no stream of this pipeline.
+
+        A topic that is not in the pipeline is taken for a file that carries every stream: its
+        records are routed by the stream that they name, and the others skipped.
 
         Parameters
         ----------
@@ -117,7 +133,6 @@ class Router:
         """
         names = self._topics.get(topic)
         if names is None:
-            # A file or standard input is one topic, of any name, that carries every stream.
             return named if named in self._wirings else None
         if named in names:
             return named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,9 +11,17 @@ import pytest
 from sensorium.errors import RunError
 from sensorium.events import Event
 from sensorium.plugin import Payload, Record
-from sensorium.stages import Heartbeat, Ingest, IngestStream, Progress, TargetStream, TargetValue
+from sensorium.stages import (
+    Heartbeat,
+    Ingest,
+    IngestStream,
+    Progress,
+    TargetStream,
+    TargetValue,
+    Wiring,
+)
 from sensorium.testing import Clock
-from sensorium.wire import Envelope, write_envelope
+from sensorium.wire import Envelope, FieldMap, write_envelope
 
 
 def record(
@@ -117,12 +126,23 @@ def test_an_envelope_of_another_topic_is_refused(ingest: Ingest) -> None:
 
 @pytest.mark.parametrize("field", ["key", "time"])
 def test_a_missing_field_is_named(ingest: Ingest, field: str) -> None:
-    (letter,) = ingest.read([record("watch.accel", **{field: None})]).letters
+    """Bytes that are no envelope, and the transport knows only one of the two."""
+    known = {"key": {"time": 5}, "time": {"key": b"k"}}[field]
+    bare = Record("watch.accel", 0, 0, b"\x00", arrived=1, **known)
+    (letter,) = ingest.read([bare]).letters
     assert letter.message == (
         f"the record has no {field} - at `{field}`: add it to the envelope, or set the stream's "
         f"`fields.{field}`"
     )
     assert (letter.stage, letter.stream, letter.error) == ("ingest", "accel", "PayloadError")
+
+
+@pytest.mark.parametrize("field", ["key", "time"])
+def test_a_field_that_is_missing_in_an_object_is_named(ingest: Ingest, field: str) -> None:
+    body = {"key": "k", "time": 5, "data": [1, 2, 3]}
+    del body[field]
+    (letter,) = ingest.read([Record("watch.accel", 0, 0, json.dumps(body).encode())]).letters
+    assert f"{field}`" in letter.message
 
 
 def test_a_payload_that_is_refused_is_kept_with_the_reason(ingest: Ingest) -> None:
@@ -146,7 +166,7 @@ def test_a_bug_of_a_plugin_is_told_without_the_payload(ingest: Ingest) -> None:
 
 
 def test_bytes_that_are_no_envelope_stop_nothing(ingest: Ingest) -> None:
-    out = ingest.read([Record("watch.accel", 0, 0, b"\xff{", arrived=1), record("watch.accel")])
+    out = ingest.read([Record("watch.accel", 0, 0, b"{\xff", arrived=1), record("watch.accel")])
     assert len(out.letters) == len(events(out)) == 1
     assert out.letters[0].error == "WireError"
 
@@ -168,3 +188,33 @@ def test_a_heartbeat_is_no_event(ingest: Ingest) -> None:
 def test_a_key_under_two_partition_numbers_stops_the_run(ingest: Ingest) -> None:
     with pytest.raises(RunError, match=r"'k' .* number 0 and, at watch.gyro\[1\]@4, under 1"):
         ingest.read([record("watch.accel"), record("watch.gyro", partition=1, offset=4)])
+
+
+def test_streams_of_one_topic_may_be_read_in_different_ways(plugins: SimpleNamespace) -> None:
+    numbers = plugins.Numbers()
+    other = Wiring("json", FieldMap(key="who"))
+    streams = {
+        "accel": IngestStream(numbers, "all", Wiring("json")),
+        "gyro": IngestStream(numbers, "all", other),
+    }
+    body = {"stream": "gyro", "key": "wrong", "who": "right", "time": 5, "data": [1, 2, 3]}
+    ingest = Ingest(streams, clock=Clock())
+    (event,) = events(ingest.read([Record("all", 0, 0, json.dumps(body).encode(), arrived=1)]))
+    assert (event.stream, event.key) == ("gyro", "right")
+
+
+def test_a_line_of_a_file_that_cannot_be_read_is_buried_with_its_number(ingest: Ingest) -> None:
+    (letter,) = ingest.read([Record("some-file", 0, 17, b"{nonsense")]).letters
+    assert letter.origin == "some-file/0/17"
+
+
+def test_a_file_proves_how_far_all_streams_have_been_read(ingest: Ingest) -> None:
+    out = ingest.read([record("some-file", stream="gyro", arrived=70)])
+    progress = [item for _, item in out.items if isinstance(item, Progress)]
+    assert progress == [Progress("accel", 70), Progress("gyro", 70)]
+
+
+def test_a_foreign_topic_proves_nothing(ingest: Ingest) -> None:
+    out = ingest.read([record("foreign", arrived=90), record("watch.gyro", arrived=70)])
+    progress = [item for _, item in out.items if isinstance(item, Progress)]
+    assert progress == [Progress("gyro", 70)]
