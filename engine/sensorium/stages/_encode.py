@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from sensorium.events import Absence, AlignedSet, DeadLetter, Event
 from sensorium.plugin import Features, Modality
+from sensorium.stages._calls import identity_hashes
 from sensorium.stages._event_cache import EventCache, pool
 from sensorium.stages._failure import Failure
 from sensorium.stages._rows import place_features
@@ -48,12 +49,15 @@ class EncodedBatch:
         Per stream, bool of shape (sets,).
     features
         Per stream, its features; zeros where it is not present.
+    hashes
+        A hash of each set's id, which decides its place in a padded call; uint32, shape (sets,).
     failed
         The streams of sets that could not be encoded; they are not present.
     """
 
     present: Mapping[str, npt.NDArray[np.bool_]]
     features: Mapping[str, Features]
+    hashes: npt.NDArray[np.uint32]
     failed: tuple[FailedStream, ...] = ()
 
     def mark(self, sets: Sequence[AlignedSet]) -> list[AlignedSet]:
@@ -114,11 +118,12 @@ class Encoder:
         present: dict[str, npt.NDArray[np.bool_]] = {}
         features: dict[str, Features] = {}
         failed: list[FailedStream] = []
+        hashes = identity_hashes([one.id or f"{one.key}/{one.time}" for one in sets])
         for stream in self._streams:
             if stream in self._caches:
                 rows, parts, faults = self._per_event(sets, stream)
             else:
-                rows, parts, faults = self._per_set(sets, stream)
+                rows, parts, faults = self._per_set(sets, stream, hashes)
             there = np.zeros(len(sets), np.bool_)
             for where in rows:
                 there[where] = True
@@ -126,15 +131,15 @@ class Encoder:
             present[stream] = there
             features[stream] = place_features(len(sets), rows, parts, spec)
             failed += faults
-        return EncodedBatch(present, features, tuple(failed))
+        return EncodedBatch(present, features, hashes, tuple(failed))
 
     def _per_set(
-        self, sets: Sequence[AlignedSet], stream: str
+        self, sets: Sequence[AlignedSet], stream: str, hashes: npt.NDArray[np.uint32]
     ) -> tuple[list[npt.NDArray[np.intp]], list[Features], list[FailedStream]]:
         numbers, items = samples_of(sets, stream)
         if not items:
             return [], [], []
-        result = self._streams[stream].run(items)
+        result = self._streams[stream].run(items, hashes[numbers])
         faults = []
         for failure in result.failures:
             row = numbers[failure.row]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from sensorium.events import Event
 from sensorium.plugin import Features, FeatureSpec
+from sensorium.stages._calls import identity_hashes
 from sensorium.stages._failure import Failure
 from sensorium.stages._samples import samples_of_event
 from sensorium.stages._stream_encoder import StreamEncoder
@@ -62,7 +63,10 @@ class EventCache:
         return [found[event.key, event.id, event.time] for event in events]
 
     def _fresh(self, events: Sequence[Event]) -> list[Encoded]:
-        result = self._encoder.run([samples_of_event(event) for event in events])
+        result = self._encoder.run(
+            [samples_of_event(event) for event in events],
+            identity_hashes([event.id for event in events]),
+        )
         out: dict[int, Encoded] = {failure.row: failure for failure in result.failures}
         data, mask = result.features.data, result.features.mask
         for at, row in enumerate(result.rows):

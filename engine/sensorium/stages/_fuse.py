@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sensorium.events import AlignedSet, DeadLetter
-from sensorium.plugin import Fusion, Task, TaskOutput
+from sensorium.plugin import Features, Fusion, Task, TaskOutput
+from sensorium.stages._calls import Call, call_rows
 from sensorium.stages._check import check_output, finite_rows
 from sensorium.stages._encode import EncodedBatch
-from sensorium.stages._failure import Failure, bisect, explain
-from sensorium.stages._rows import pad_rows, take_features
+from sensorium.stages._failure import Failure, explain
 
 __all__ = ["Fused", "Fuser"]
 
@@ -65,7 +65,8 @@ class Fuser:
     size
         The most sets of one call.
     pad
-        Whether every call gets exactly `size` sets, filled up with copies that are dropped again.
+        Whether every call gets exactly `size` sets, each always at the same place, filled up
+        with copies that are dropped again: see `StreamEncoder`.
     """
 
     def __init__(
@@ -84,54 +85,62 @@ class Fuser:
         parts: list[Mapping[str, TaskOutput]] = []
         failures: list[Failure] = []
 
-        def call(start: int, stop: int) -> Mapping[str, TaskOutput]:
-            return self._call(batch, start, stop)
+        def call(these: Call) -> Mapping[str, TaskOutput]:
+            return self._call(batch, these)
 
-        for first in range(0, total, self._size):
-            for start, stop, outcome in bisect(call, first, min(first + self._size, total)):
-                if isinstance(outcome, Exception):
-                    message = explain(outcome, name, "fuse", withhold=False)
-                    failures.append(Failure(start, name, "fuse", type(outcome).__name__, message))
-                    continue
-                finite = np.ones(stop - start, np.bool_)
-                for output in outcome.values():
-                    finite &= finite_rows(_given(output))
-                    if output.contribution is not None:
-                        finite &= finite_rows(output.contribution)
-                rows = np.arange(start, stop)
-                for row in rows[~finite]:
-                    message = f"{name}.fuse gave NaN or infinity"
-                    failures.append(Failure(int(row), name, "fuse", "NotFinite", message))
-                kept.append(rows[finite])
-                parts.append({task: _take(output, finite) for task, output in outcome.items()})
-        rows = np.concatenate(kept) if kept else np.empty(0, np.intp)
-        outputs = {}
-        if parts:
-            outputs = {task: _join([part[task] for part in parts]) for task in self._tasks}
-        return Fused(rows, outputs, tuple(failures))
+        hashes = batch.hashes if self._pad else None
+        for rows, outcome in call_rows(call, total, self._size, hashes):
+            if isinstance(outcome, Exception):
+                error = type(outcome).__name__
+                message = explain(outcome, name, "fuse", withhold=False)
+                failures.append(Failure(int(rows[0]), name, "fuse", error, message))
+                continue
+            finite = _finite(outcome)
+            for row in rows[~finite]:
+                message = f"{name}.fuse gave NaN or infinity"
+                failures.append(Failure(int(row), name, "fuse", "NotFinite", message))
+            kept.append(rows[finite])
+            parts.append({task: _take(output, finite) for task, output in outcome.items()})
+        return self._in_order(kept, parts, failures)
 
-    def _call(self, batch: EncodedBatch, start: int, stop: int) -> Mapping[str, TaskOutput]:
-        rows = slice(start, stop)
-        present = {name: there[rows] for name, there in batch.present.items()}
-        features = {name: take_features(it, rows) for name, it in batch.features.items()}
-        count = stop - start
-        if self._pad:
-            count = self._size
-            present = {name: pad_rows(there, count) for name, there in present.items()}
-            features = {
-                name: type(it)(
-                    pad_rows(it.data, count), None if it.mask is None else pad_rows(it.mask, count)
-                )
-                for name, it in features.items()
-            }
+    def _in_order(
+        self,
+        kept: list[npt.NDArray[np.intp]],
+        parts: list[Mapping[str, TaskOutput]],
+        failures: list[Failure],
+    ) -> Fused:
+        failures.sort(key=lambda it: it.row)
+        if not parts:
+            return Fused(np.empty(0, np.intp), {}, tuple(failures))
+        rows = np.concatenate(kept)
+        order = np.argsort(rows)
+        outputs = {
+            task: _take(_join([part[task] for part in parts]), order) for task in self._tasks
+        }
+        return Fused(rows[order], outputs, tuple(failures))
+
+    def _call(self, batch: EncodedBatch, these: Call) -> Mapping[str, TaskOutput]:
+        present = {name: these.give(there) for name, there in batch.present.items()}
+        features = {
+            name: Features(these.give(it.data), None if it.mask is None else these.give(it.mask))
+            for name, it in batch.features.items()
+        }
         given = self._fusion.fuse(present, **features)
         outputs = {}
         for task, it in self._tasks.items():
             output = given.get(task) if isinstance(given, Mapping) else None
-            check_output(output, count, it.size, len(present), self._fusion.name, task)
+            check_output(output, these.size, it.size, len(present), self._fusion.name, task)
             assert output is not None
-            outputs[task] = _take(output, slice(0, stop - start)) if self._pad else output
+            arrays = (output.scores, output.values, output.contribution)
+            outputs[task] = TaskOutput(*(None if it is None else these.take(it) for it in arrays))
         return outputs
+
+
+def _finite(outputs: Mapping[str, TaskOutput]) -> npt.NDArray[np.bool_]:
+    arrays = [_given(output) for output in outputs.values()]
+    arrays += [it.contribution for it in outputs.values() if it.contribution is not None]
+    finite: npt.NDArray[np.bool_] = np.logical_and.reduce([finite_rows(it) for it in arrays])
+    return finite
 
 
 def _given(output: TaskOutput) -> npt.NDArray[np.generic]:
@@ -140,7 +149,7 @@ def _given(output: TaskOutput) -> npt.NDArray[np.generic]:
     return given
 
 
-def _take(output: TaskOutput, rows: slice | npt.NDArray[np.bool_]) -> TaskOutput:
+def _take(output: TaskOutput, rows: npt.NDArray[np.bool_ | np.intp]) -> TaskOutput:
     arrays = (output.scores, output.values, output.contribution)
     return TaskOutput(*(None if it is None else it[rows] for it in arrays))
 

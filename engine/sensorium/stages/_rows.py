@@ -1,4 +1,4 @@
-"""Arithmetic on the first axis: cutting, padding and joining micro-batches."""
+"""Arithmetic on the first axis: cutting and joining micro-batches."""
 
 from __future__ import annotations
 
@@ -8,22 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sensorium.plugin import Arrays, Features, FeatureSpec
+from sensorium.plugin import Features, FeatureSpec
 
-__all__ = ["cut", "join_features", "pad_rows", "place_features", "take_features"]
-
-
-def pad_rows(array: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
-    """Fill up to `size` rows with copies of the first, which any model can take."""
-    missing = size - len(array)
-    if missing <= 0:
-        return array
-    return np.concatenate([array, np.repeat(array[:1], missing, axis=0)])
-
-
-def cut(arrays: Arrays, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
-    """The items ``[start, stop)``."""
-    return {name: array[start:stop] for name, array in arrays.items()}
+__all__ = ["join_features", "place_features", "take_features"]
 
 
 def take_features(features: Features, rows: Any) -> Features:

@@ -188,9 +188,10 @@ def test_sequences_of_events_follow_one_another(
 
 def _numpy_network(seed: int) -> tuple[int, Callable[[np.ndarray], np.ndarray]]:
     random = np.random.default_rng(seed)
-    first = random.standard_normal((3, 97)).astype(np.float32)
-    second = random.standard_normal((97, 5)).astype(np.float32)
-    return 5, lambda x: np.tanh(x @ first) @ second
+    # Wide enough for a product's last bits to depend on the row's place in the batch.
+    first = random.standard_normal((3, 301)).astype(np.float32)
+    second = random.standard_normal((301, 257)).astype(np.float32)
+    return 257, lambda x: np.tanh(x @ first) @ second
 
 
 def _torch_convolution(seed: int) -> tuple[int, Callable[[np.ndarray], np.ndarray]]:
@@ -208,7 +209,7 @@ def _torch_convolution(seed: int) -> tuple[int, Callable[[np.ndarray], np.ndarra
 
 
 @pytest.mark.parametrize("network", [_numpy_network, _torch_convolution])
-@pytest.mark.parametrize("size", [1, 7, 16, 64])
+@pytest.mark.parametrize("size", [1, 7, 16])
 def test_padded_features_are_bitwise_the_same_in_every_batch(
     plugins: SimpleNamespace, make_set: MakeSet, network: Any, size: int
 ) -> None:
@@ -226,7 +227,7 @@ def test_padded_features_are_bitwise_the_same_in_every_batch(
     modality = Network()
     encoder = Encoder({"s": modality}, sizes={"s": size}, pad=True)
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=8, deadline=None)
     @given(st.lists(st.lists(st.floats(-3, 3, width=32), min_size=3, max_size=3), max_size=20))
     def same_bits(others: list[list[float]]) -> None:
         subject = make_set("x", s=[[0.3, -1.7, 2.1]])
