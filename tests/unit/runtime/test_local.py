@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sensorium.errors import RunError
 from sensorium.events import Absence
@@ -227,3 +230,18 @@ def test_the_summary_is_shown_as_rows(execute: Any, kit: SimpleNamespace) -> Non
     assert rows["fate matched"] == "2"
     assert rows["latency p50"].endswith(" ms")
     assert set(summary.stage_seconds) == {"ingest", "align", "encode", "fuse", "emit"}
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(cuts=st.lists(st.integers(0, 60), max_size=8), size=st.integers(1, 9))
+def test_predictions_do_not_depend_on_how_records_come_in_batches(
+    execute: Any, kit: SimpleNamespace, make_pipeline: MakePipeline, cuts: list[int], size: int
+) -> None:
+    records = [kit.record(s, float(t), t, key=f"k{t % 3}") for t in range(30) for s in "ab"]
+    edges = [0, *sorted(cuts), len(records)]
+    batches = [Batch(records[start:stop]) for start, stop in pairwise(edges)]
+    _, sink, _ = execute(batches, make_pipeline(size=size, wait="0"))
+    _, whole, _ = execute(records)
+    assert sink.predictions == whole.predictions
