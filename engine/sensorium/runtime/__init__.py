@@ -1,0 +1,19 @@
+"""Executors: what takes a pipeline from its source to its sink."""
+
+from sensorium.runtime._executor import Executor
+from sensorium.runtime._flight import Flight
+from sensorium.runtime._local import LocalExecutor, OnPredictions
+from sensorium.runtime._model import Models, load_models
+from sensorium.runtime._run import run_pipeline
+from sensorium.runtime._summary import RunSummary
+
+__all__ = [
+    "Executor",
+    "Flight",
+    "LocalExecutor",
+    "Models",
+    "OnPredictions",
+    "RunSummary",
+    "load_models",
+    "run_pipeline",
+]

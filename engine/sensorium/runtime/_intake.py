@@ -1,0 +1,110 @@
+"""Ingest and align: the records of a source to settled sets, on the main thread."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from time import perf_counter_ns
+
+from sensorium.align import Aligner
+from sensorium.events import AlignedSet, DeadLetter, Event
+from sensorium.host import Pipeline
+from sensorium.plugin import Batch
+from sensorium.runtime._summary import Tally
+from sensorium.stages import Heartbeat, Ingest, Ingested, IngestStream, Progress, Wiring
+
+__all__ = ["Intake", "ingest_streams"]
+
+#: Called with the events and the dead letters of one poll.
+Watch = Callable[[list[Event], list[DeadLetter]], None]
+
+
+class Intake:
+    """Takes what a source gives, and gives the sets that it settles.
+
+    Parameters
+    ----------
+    pipeline
+        Its streams and policy.
+    ingest
+        Decodes.
+    clock
+        Gives the log time of live events, in ns since the epoch.
+    tally
+        Where time spent is noted.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, ingest: Ingest, clock: Callable[[], int], tally: Tally
+    ) -> None:
+        self._pipeline = pipeline
+        self._ingest = ingest
+        self._clock = clock
+        self._tally = tally
+        self._aligners: dict[int, Aligner] = {}
+
+    def take(self, batch: Batch, watch: Watch) -> Iterator[list[AlignedSet]]:
+        """Give the sets that a batch settles, a list per step, in the aligner's order.
+
+        Lazily: who does not go on asking holds back the rest.
+        """
+        start = perf_counter_ns()
+        ingested = self._ingest.read(batch.records)
+        self._tally.nanoseconds["ingest"] += perf_counter_ns() - start
+        if ingested.items or ingested.letters:
+            watch([item for _, item in ingested.items if type(item) is Event], ingested.letters)
+        return self._timed(self._align(ingested, batch))
+
+    def close(self) -> Iterator[list[AlignedSet]]:
+        """No more records, ever: give what is left, by partition number."""
+        return self._timed(self._aligners[number].close() for number in sorted(self._aligners))
+
+    def _align(self, ingested: Ingested, batch: Batch) -> Iterator[list[AlignedSet]]:
+        for partition, item in ingested.items:
+            aligner = self._aligners.get(partition) or self._new(partition)
+            if type(item) is Event:
+                sets = aligner.add(item)
+            elif type(item) is Heartbeat:
+                sets = aligner.heartbeat(item.stream, item.time, item.arrived, item.key)
+            else:
+                assert isinstance(item, Progress)
+                sets = aligner.progress(item.stream, item.log_time)
+            if sets:
+                yield sets
+        for (topic, partition), log_time in batch.progress.items():
+            aligner = self._aligners.get(partition) or self._new(partition)
+            for stream in self._ingest.streams(topic):
+                if sets := aligner.progress(stream, log_time):
+                    yield sets
+
+    def _timed(self, steps: Iterator[list[AlignedSet]]) -> Iterator[list[AlignedSet]]:
+        while True:
+            start = perf_counter_ns()
+            sets = next(steps, None)
+            self._tally.nanoseconds["align"] += perf_counter_ns() - start
+            if sets is None:
+                return
+            yield sets
+
+    @property
+    def fates(self) -> Counter[str]:
+        """Events by fate, over all partition numbers."""
+        total: Counter[str] = Counter()
+        for aligner in self._aligners.values():
+            total.update({str(fate): count for fate, count in aligner.fates.items()})
+        return total
+
+    def _new(self, partition: int) -> Aligner:
+        specs = {name: part.spec for name, part in self._pipeline.streams.items()}
+        aligner = Aligner(self._pipeline.policy, specs, self._clock, self._pipeline.name)
+        self._aligners[partition] = aligner
+        return aligner
+
+
+def ingest_streams(pipeline: Pipeline) -> dict[str, IngestStream]:
+    """What ingest needs of each stream; the modalities are not loaded, since they only decode."""
+    modalities = pipeline.modalities()
+    return {
+        name: IngestStream(modalities[name], part.topic, Wiring(part.format, part.fields))
+        for name, part in pipeline.streams.items()
+    }

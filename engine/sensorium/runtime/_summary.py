@@ -1,0 +1,107 @@
+"""What a run did, in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+__all__ = ["STAGES", "RunSummary", "Tally", "percentile_ms"]
+
+#: The stages in the order of the straight line.
+STAGES = ("ingest", "align", "encode", "fuse", "emit")
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run did.
+
+    Parameters
+    ----------
+    records
+        Records read, by what became of them: event, heartbeat, skipped, dead_letter.
+    events, sets, predictions, dead_letters
+        How many.
+    fates
+        Events by fate; those still pending when the run was stopped included.
+    absences
+        Per stream, and in it per reason, the sets that lacked it.
+    seconds
+        How long the run took.
+    stage_seconds
+        How long each stage worked; encode and fuse summed over threads.
+    latency_p50_ms, latency_p99_ms
+        From the time that a set was settled to when its prediction was handed to the sink; None
+        without predictions. Over the newest 65,536 predictions.
+    arrival_p50_ms, arrival_p99_ms
+        From the time that a set's newest member was read. It includes waiting for other streams,
+        so it means something for a live source or a paced replay only.
+    stopped
+        Whether the run was stopped before its source ended.
+    """
+
+    records: Mapping[str, int]
+    events: int
+    sets: int
+    predictions: int
+    dead_letters: int
+    fates: Mapping[str, int]
+    absences: Mapping[str, Mapping[str, int]]
+    seconds: float
+    stage_seconds: Mapping[str, float]
+    latency_p50_ms: float | None = None
+    latency_p99_ms: float | None = None
+    arrival_p50_ms: float | None = None
+    arrival_p99_ms: float | None = None
+    stopped: bool = False
+
+    @property
+    def events_per_s(self) -> float:
+        """Events per second of the run."""
+        return self.events / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """Names and values as they are shown to people."""
+        rows = [
+            ("events", f"{self.events:,}"),
+            ("sets", f"{self.sets:,}"),
+            ("predictions", f"{self.predictions:,}"),
+            ("dead letters", f"{self.dead_letters:,}"),
+            ("records skipped", f"{self.records.get('skipped', 0):,}"),
+            *((f"fate {fate}", f"{count:,}") for fate, count in self.fates.items() if count),
+        ]
+        for stream, reasons in self.absences.items():
+            rows += [(f"absent {stream}, {why}", f"{count:,}") for why, count in reasons.items()]
+        rows += [
+            ("seconds", f"{self.seconds:.2f}"),
+            ("events per second", f"{self.events_per_s:,.0f}"),
+        ]
+        rows += [(f"seconds in {name}", f"{self.stage_seconds[name]:.3f}") for name in STAGES]
+        for name, value in (
+            ("latency p50", self.latency_p50_ms),
+            ("latency p99", self.latency_p99_ms),
+        ):
+            if value is not None:
+                rows.append((name, f"{value:.1f} ms"))
+        return rows
+
+
+@dataclass(slots=True)
+class Tally:
+    """The numbers of a run while it goes on."""
+
+    sets: int = 0
+    predictions: int = 0
+    dead_letters: int = 0
+    absences: dict[str, Counter[str]] = field(default_factory=dict)
+    nanoseconds: Counter[str] = field(default_factory=Counter)
+
+
+def percentile_ms(nanoseconds: Collection[int], share: float) -> float | None:
+    """A percentile of times in ns, in ms; None of none."""
+    if not nanoseconds:
+        return None
+    return float(np.percentile(np.fromiter(nanoseconds, np.float64), share)) / 1e6

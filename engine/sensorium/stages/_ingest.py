@@ -1,0 +1,298 @@
+"""Ingest: raw records to events, decoded and validated by the stream's modality."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from sensorium.errors import PayloadError, RunError
+from sensorium.events import DeadLetter, Event
+from sensorium.plugin import Record
+from sensorium.stages._failure import explain
+from sensorium.stages._routing import IngestStream, Router, TargetStream
+from sensorium.wire import Envelope, read_record
+
+__all__ = ["Heartbeat", "Ingest", "Ingested", "Progress", "TargetValue"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A promise, in the log, that no event of the stream older than `time` will come.
+
+    Parameters
+    ----------
+    stream, key
+        Of one entity, or of all where the key is None.
+    time, arrived
+        The bound in event time, and the log time of the record, in ns.
+    """
+
+    stream: str
+    key: str | None
+    time: int
+    arrived: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A stream has been read up to a log time, without an event that says so.
+
+    Parameters
+    ----------
+    stream
+        The stream.
+    log_time
+        In ns since the epoch.
+    """
+
+    stream: str
+    log_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class TargetValue:
+    """The truth as a target stream carries it; never a member of a set.
+
+    Parameters
+    ----------
+    stream, key, time
+        Whose, and the event time in ns since the epoch.
+    value
+        The payload out of its envelope.
+    """
+
+    stream: str
+    key: str
+    time: int
+    value: Any
+
+
+#: What goes on to align.
+Item: TypeAlias = Event | Heartbeat | Progress
+
+
+@dataclass(slots=True)
+class Ingested:
+    """What a batch of records gave.
+
+    Parameters
+    ----------
+    items
+        Partition number and event, heartbeat or progress, in the order of the records.
+    letters
+        Records that could not be understood.
+    targets
+        Values of target streams.
+    """
+
+    items: list[tuple[int, Item]] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    targets: list[TargetValue] = field(default_factory=list)
+
+
+class Ingest:
+    """Turns the records of a source into events.
+
+    Parameters
+    ----------
+    streams
+        The pipeline's streams.
+    targets
+        Target streams by name, for training and evaluation; elsewhere they are skipped.
+    clock
+        Gives the log time, in ns since the epoch, of records that carry none.
+    max_keys
+        How many keys are remembered to find one that comes under two partition numbers.
+    """
+
+    def __init__(
+        self,
+        streams: Mapping[str, IngestStream],
+        *,
+        targets: Mapping[str, TargetStream] | None = None,
+        clock: Callable[[], int],
+        max_keys: int = 100_000,
+    ) -> None:
+        self._modalities = {name: stream.modality for name, stream in streams.items()}
+        self._router = Router({**streams, **(targets or {})})
+        self._clock = clock
+        self._max_keys = max_keys
+        self._partitions: dict[str, int] = {}
+        self._files: set[str] = set()
+        self._has_topics = False
+        #: Records, by what became of them: event, heartbeat, target, skipped, dead_letter.
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Every topic under which a record of the pipeline may come."""
+        return self._router.topics
+
+    def streams(self, topic: str) -> tuple[str, ...]:
+        """The streams whose progress is that of a topic.
+
+        Those that are read from it; or all, if it is a file that has been found to carry streams
+        of the pipeline and nothing has come from their own topics.
+        """
+        if topic in self._files and not self._has_topics:
+            return tuple(self._modalities)
+        return tuple(name for name in self._router.streams(topic) if name in self._modalities)
+
+    def read(self, records: Sequence[Record]) -> Ingested:
+        """Decode a batch of records.
+
+        Records that fail become dead letters; a record of no stream of this pipeline is skipped.
+
+        Raises
+        ------
+        RunError
+            If a key comes under two partition numbers: its streams could never meet.
+        """
+        out = Ingested()
+        now: int | None = None
+        read_up_to: dict[tuple[str, int], int] = {}
+        for record in records:
+            arrived = record.arrived
+            if arrived is None:
+                if now is None:
+                    now = self._clock()
+                arrived = now
+            place = (record.topic, record.partition)
+            if arrived > read_up_to.get(place, arrived - 1):
+                read_up_to[place] = arrived
+            try:
+                self._record(record, arrived, out)
+            except _RefusedError as refused:
+                out.letters.append(refused.letter)
+                self.counts["dead_letter"] += 1
+        # A record proves that every stream of its topic has been read so far, also those that it
+        # is not of, and also if it failed.
+        for (topic, partition), log_time in read_up_to.items():
+            for name in self.streams(topic):
+                out.items.append((partition, Progress(name, log_time)))
+        return out
+
+    def _record(self, record: Record, arrived: int, out: Ingested) -> None:
+        name, envelope = self._open(record)
+        if name is None:
+            self.counts["skipped"] += 1
+            return
+        if not self._has_topics and record.topic not in self._files:
+            self._note_topic(record.topic)
+        time = envelope.time if envelope.time is not None else record.time
+        if time is None:
+            raise _refuse(record, _missing("time"), stream=name, key=envelope.key)
+        modality = self._modalities.get(name)
+        if envelope.heartbeat:
+            if modality is not None:
+                beat = Heartbeat(name, envelope.key, time, arrived)
+                out.items.append((record.partition, beat))
+            self.counts["heartbeat"] += 1
+            return
+        if envelope.key is None:
+            raise _refuse(record, _missing("key"), stream=name, time=time)
+        if modality is None:
+            out.targets.append(TargetValue(name, envelope.key, time, envelope.payload.data))
+            self.counts["target"] += 1
+            return
+        try:
+            value = modality.decode(envelope.payload)
+            duration = envelope.duration
+            if duration is None:
+                duration = modality.duration(value)
+            event = Event(
+                stream=name,
+                key=envelope.key,
+                time=time,
+                value=value,
+                id=envelope.id or "",
+                origin=record.origin,
+                arrived=arrived,
+                duration=duration,
+            )
+        except Exception as error:  # a plugin may raise anything
+            raise _refuse(
+                record,
+                error,
+                stream=name,
+                key=envelope.key,
+                time=time,
+                plugin=modality.name,
+            ) from error
+        self._keep_together(event, record)
+        out.items.append((record.partition, event))
+        self.counts["event"] += 1
+
+    def _open(self, record: Record) -> tuple[str | None, Envelope]:
+        router = self._router
+        wiring = router.wiring(record.topic)
+        try:
+            envelope = read_record(record, wiring.format, wiring.fields)
+            name = router.route(record.topic, envelope.stream)
+            if name is not None and (own := router.wiring_of(name, record.topic)) is not wiring:
+                envelope = read_record(record, own.format, own.fields)
+        except PayloadError as error:
+            raise _refuse(record, error) from error
+        return name, envelope
+
+    def _note_topic(self, topic: str) -> None:
+        if self._router.streams(topic):
+            self._has_topics = True
+        else:
+            self._files.add(topic)
+
+    def _keep_together(self, event: Event, record: Record) -> None:
+        known = self._partitions.get(event.key)
+        if known == record.partition:
+            return
+        if known is not None:
+            raise RunError(
+                f"the key {event.key!r} comes under the partition number {known} and, at "
+                f"{record.topic}[{record.partition}]@{record.offset}, under {record.partition}: "
+                "streams that are aligned need equal partition counts and the same partitioner"
+            )
+        if len(self._partitions) >= self._max_keys:
+            self._partitions.pop(next(iter(self._partitions)))
+        self._partitions[event.key] = record.partition
+
+
+class _RefusedError(Exception):
+    """Carries a dead letter out of the reading of one record."""
+
+    def __init__(self, letter: DeadLetter) -> None:
+        super().__init__(letter.message)
+        self.letter = letter
+
+
+def _missing(name: str) -> PayloadError:
+    return PayloadError(
+        f"the record has no {name} - at `{name}`: add it to the envelope, or set the stream's "
+        f"`fields.{name}`"
+    )
+
+
+def _refuse(
+    record: Record,
+    error: Exception,
+    *,
+    stream: str | None = None,
+    key: str | None = None,
+    time: int | None = None,
+    plugin: str | None = None,
+) -> _RefusedError:
+    message = str(error) if plugin is None else explain(error, plugin, "decode", withhold=True)
+    letter = DeadLetter(
+        stage="ingest",
+        error=type(error).__name__,
+        message=message,
+        stream=stream,
+        key=key,
+        time=time if time is not None else record.time,
+        origin=record.origin,
+        plugin=plugin,
+        data=record.data,
+        headers=record.headers,
+    )
+    return _RefusedError(letter)

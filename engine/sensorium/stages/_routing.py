@@ -1,0 +1,152 @@
+"""Which stream of the pipeline a record belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sensorium.errors import PayloadError
+from sensorium.plugin import Modality
+from sensorium.wire import FieldMap, WireFormat
+
+__all__ = ["IngestStream", "Router", "TargetStream", "Wiring"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """How the records of a topic are read.
+
+    Parameters
+    ----------
+    format, fields
+        As in `sensorium.wire.read_record`.
+    """
+
+    format: WireFormat = "auto"
+    fields: FieldMap = field(default_factory=FieldMap)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestStream:
+    """What ingest needs to know of one stream.
+
+    Parameters
+    ----------
+    modality
+        Decodes its payloads; need not be loaded.
+    topic
+        Where it is read from; its own name where empty.
+    wiring
+        How its records are read.
+    """
+
+    modality: Modality
+    topic: str = ""
+    wiring: Wiring = field(default_factory=Wiring)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStream:
+    """A stream that carries the truth of a task, for training and evaluation only.
+
+    Parameters
+    ----------
+    topic
+        Where it is read from; its own name where empty.
+    wiring
+        How its records are read.
+    """
+
+    topic: str = ""
+    wiring: Wiring = field(default_factory=Wiring)
+
+
+def _shared(wirings: Mapping[str, Wiring]) -> dict[str, Wiring]:
+    """The same, equal ones as one object, so that they can be compared by identity."""
+    distinct: list[Wiring] = []
+    for wiring in wirings.values():
+        if wiring not in distinct:
+            distinct.append(wiring)
+    return {name: distinct[distinct.index(wiring)] for name, wiring in wirings.items()}
+
+
+class Router:
+    """Finds the stream of a record by its topic and the stream that its envelope names.
+
+    A stream is known by its topic and, so that a recording that names topics after streams can be
+    read too, by its own name, unless that is another stream's topic.
+    """
+
+    def __init__(self, streams: Mapping[str, IngestStream | TargetStream]) -> None:
+        self._wirings = _shared({name: stream.wiring for name, stream in streams.items()})
+        # A file of JSON lines may stand in for topics of another format.
+        self._in_files = _shared(
+            {name: Wiring("auto", stream.wiring.fields) for name, stream in streams.items()}
+        )
+        topics: dict[str, list[str]] = {}
+        for name, stream in streams.items():
+            topics.setdefault(stream.topic or name, []).append(name)
+        for name in streams:
+            topics.setdefault(name, [name])
+        self._topics = {topic: tuple(names) for topic, names in topics.items()}
+        self._homes = {
+            name: frozenset(topic for topic, names in topics.items() if name in names)
+            for name in streams
+        }
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Every topic under which a record of the pipeline may come."""
+        return tuple(self._topics)
+
+    def streams(self, topic: str) -> tuple[str, ...]:
+        """The streams of a topic; none if it is not in the pipeline."""
+        return self._topics.get(topic, ())
+
+    def wiring(self, topic: str) -> Wiring:
+        """How to read a record before its stream is known: as the topic's first stream."""
+        names = self._topics.get(topic)
+        return self._wirings[names[0]] if names else next(iter(self._in_files.values()))
+
+    def wiring_of(self, stream: str, topic: str) -> Wiring:
+        """How to read the records of a stream in a topic."""
+        return self._wirings[stream] if topic in self._topics else self._in_files[stream]
+
+    def route(self, topic: str, named: str | None) -> str | None:
+        """The stream of a record, or None if it is of no stream of this pipeline.
+
+        A topic that is not in the pipeline is taken for a file that carries every stream: its
+        records are routed by the stream that they name, and the others skipped.
+
+        Parameters
+        ----------
+        topic
+            The record's topic.
+        named
+            The stream that the envelope names.
+
+        Raises
+        ------
+        PayloadError
+            If the envelope names no stream where the topic carries several, or one that is read
+            from another topic.
+        """
+        names = self._topics.get(topic)
+        if names is None:
+            return named if named in self._wirings else None
+        if named in names:
+            return named
+        if named in self._homes:
+            homes = ", ".join(sorted(self._homes[named]))
+            raise PayloadError(
+                f"the envelope names the stream {named!r}, which is read from {homes}, but it came "
+                f"in the topic {topic!r}: correct the producer or the stream's `topic`"
+            )
+        if len(names) == 1:
+            return names[0]
+        if named is None:
+            raise PayloadError(
+                f"the topic {topic!r} carries {', '.join(names)}, and the envelope names no "
+                "`stream`: add it, or set the stream's `fields.stream`"
+            )
+        return None

@@ -1,0 +1,119 @@
+"""`run_pipeline`: which source, sink and weights a run has."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sensorium.errors import ConfigError
+from sensorium.host import Pipeline, PluginHost, write_checkpoint
+from sensorium.plugin import Batch, PluginConfig
+from sensorium.runtime import load_models, run_pipeline
+from sensorium.testing import MemorySink, MemorySource
+
+MakePipeline = Callable[..., Pipeline]
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> Path:
+    path = tmp_path / "numbers.jsonl"
+    path.write_text("1 2 3")
+    return path
+
+
+def test_a_file_is_run_through_the_pipeline_into_a_file(
+    make_pipeline: MakePipeline, host: PluginHost, numbers: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    summary = run_pipeline(make_pipeline(), host, data=numbers, sink=str(out))
+    assert summary.predictions == 3
+    assert out.read_text() == "(2.0,)\n(4.0,)\n(6.0,)\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sink": "-"}, "source: there is no source: add one to the pipeline file or give"),
+        ({"data": "numbers"}, "sink: there is no sink: add one to the pipeline file or give"),
+        ({"data": Path("x.csv")}, "cannot tell what x.csv is from its name; known are .jsonl"),
+        ({"data": "numbers", "speed": "1"}, "has no log times to replay at a speed"),
+        ({"data": Path("x.mcap"), "speed": "fast"}, "the speed 'fast' is neither `max` nor a"),
+        ({"speed": "1"}, "a speed is for a recording"),
+        ({"executor": "serve"}, "runtime.executor: the executor 'serve' is not in this version"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_told(
+    make_pipeline: MakePipeline,
+    host: PluginHost,
+    numbers: Path,
+    options: dict[str, Any],
+    message: str,
+) -> None:
+    if options.get("data") == "numbers":
+        options = {**options, "data": numbers}
+    with pytest.raises(ConfigError) as caught:
+        run_pipeline(make_pipeline(), host, **options)
+    assert message in str(caught.value)
+
+
+def test_a_plugin_without_its_weights_says_how_to_train(
+    make_pipeline: MakePipeline, host: PluginHost, kit: SimpleNamespace, numbers: Path
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run_pipeline(make_pipeline(kit.Trained), host, data=numbers, sink="-")
+    assert str(caught.value) == (
+        "checkpoint: trained has to be trained, and there is no checkpoint: run `sensorium fit "
+        "PIPELINE --data RECORDING -o adding.safetensors` and set `checkpoint: adding.safetensors`"
+    )
+
+
+def test_weights_come_out_of_the_checkpoint_by_their_prefix(
+    make_pipeline: MakePipeline, kit: SimpleNamespace, tmp_path: Path
+) -> None:
+    path = tmp_path / "adding.safetensors"
+    weights = {f"streams.{name}.scale": np.full(1, n, np.float32) for n, name in enumerate("ab")}
+    write_checkpoint(path, weights, {"pipeline": "adding"})
+    models = load_models(make_pipeline(kit.Trained, checkpoint=path))
+    assert [float(models.modalities[name].scale[0]) for name in "ab"] == [0.0, 1.0]
+    assert models.digest
+
+
+def test_the_first_signal_drains_and_handlers_are_put_back(
+    make_pipeline: MakePipeline, host: PluginHost, kit: SimpleNamespace
+) -> None:
+    sinks: list[MemorySink] = []
+
+    class Endless(MemorySource):
+        def __init__(self, config: Any, topics: Any) -> None:
+            super().__init__([kit.record(s, 1.0, 1) for s in "ab"], ends=False)
+
+        def poll(self, limit: int, timeout: float) -> Batch:
+            batch = super().poll(limit, timeout)
+            if not batch.records:
+                signal.raise_signal(signal.SIGTERM)
+            return batch
+
+    class Kept(MemorySink):
+        def __init__(self, config: Any) -> None:
+            super().__init__()
+            sinks.append(self)
+
+    before = signal.getsignal(signal.SIGTERM)
+    pipeline = replace(
+        make_pipeline(),
+        source=Endless,
+        source_config=PluginConfig(),
+        sink=Kept,
+        sink_config=PluginConfig(),
+    )
+    summary = run_pipeline(pipeline, host)
+    assert summary.stopped
+    assert len(sinks[0].predictions) == 1
+    assert signal.getsignal(signal.SIGTERM) is before
