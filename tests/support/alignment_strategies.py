@@ -33,6 +33,8 @@ from alignment_calls import (
 
 Draw = Callable[[st.SearchStrategy], object]
 
+_STEPS = [*[1, 0, 2] * 8, 3, 3, 4, 5, 20]
+
 KINDS = ("exact", "nearest", "window", "session")
 
 
@@ -71,9 +73,9 @@ def limit(*values: Time) -> st.SearchStrategy[Time]:
 def specs_of(draw: st.DrawFn, kind: str, wild: bool) -> Spec:
     longest = draw(limit(0, 2, 5))
     return Spec(
-        lateness=draw(st.sampled_from([0, 0, 1, 3, INF])),
-        max_delay=draw(limit(0, 2, 6)) if wild else INF,
-        max_future=draw(limit(0, 2, 6)) if wild else INF,
+        lateness=draw(st.sampled_from([0, 1, 3, 6, INF, INF])),
+        max_delay=draw(limit(1, 4, 9, INF)) if wild else INF,
+        max_future=draw(limit(1, 4, 9, INF)) if wild else INF,
         max_duration=longest,
         offset=draw(st.sampled_from([0, 0, 0, 2, -3])),
     )
@@ -82,8 +84,8 @@ def specs_of(draw: st.DrawFn, kind: str, wild: bool) -> Spec:
 @st.composite
 def reaches(draw: st.DrawFn) -> Reach:
     return Reach(
-        before=draw(st.integers(0, 4)),
-        after=draw(st.integers(0, 4)),
+        before=draw(st.sampled_from([3, 1, 0, 5])),
+        after=draw(st.sampled_from([2, 0, 1, 4])),
         pick=draw(st.sampled_from(["nearest", "first", "last"])),
     )
 
@@ -94,7 +96,7 @@ def rules(draw: st.DrawFn, kind: str, streams: Sequence[str], wild: bool) -> Rul
         st.sampled_from(streams), min_size=1, unique=True
     ).map(tuple)
     require = draw(st.one_of(st.sampled_from(["all", "any", "any"]), some))
-    deadline = draw(limit(0, 1, 4)) if wild else INF
+    deadline = draw(limit(0, 1, 4, 8)) if wild else INF
     if kind == "exact":
         return ExactRule(require, deadline)
     if kind == "nearest":
@@ -123,21 +125,21 @@ def logs_of(
     """One stream's calls; log times are `residue[0]` modulo `residue[1]`."""
     log: list[Call] = []
     added: list[Add] = []
-    now = draw(st.integers(-4, 4))
+    now = draw(st.sampled_from([0, 0, 1, -3, 5]))
     kinds = ["add"] * 7 + ["again"] + (["heartbeat", "progress", "advance"] if explicit else [])
     for number in range(length):
-        now += draw(st.sampled_from([0, 0, 1, 1, 2, 3, 5, 20]))
+        now += draw(st.sampled_from(_STEPS))
         now += (residue[0] - now) % residue[1]
         kind = draw(st.sampled_from(kinds))
         key = draw(st.sampled_from(keys))
-        time = now - spec.offset + draw(st.sampled_from([0, 0, -1, 1, -2, 2, -4, -7, 3, 6]))
+        time = now - spec.offset + draw(st.sampled_from([0, 0, 0, 0, -1, -1, 1, -2, 2, -4, 3, -7, 6]))
         if kind == "again" and added:
             old = draw(st.sampled_from(added))
             new_id = old.id if draw(st.booleans()) else f"{stream}{number}"
             log.append(Add(stream, old.key, old.time, now, new_id, old.duration))
         elif kind in ("add", "again"):
             duration = draw(st.sampled_from([0, 0, 0, 1, 2, 3, 6]))
-            if duration > spec.max_duration and draw(st.integers(0, 3)):
+            if duration > spec.max_duration and draw(st.integers(0, 7)):
                 duration = int(spec.max_duration)
             added.append(Add(stream, key, time, now, f"{stream}{number}", duration))
             log.append(added[-1])
@@ -156,7 +158,7 @@ def logs_of(
 def cases(
     draw: st.DrawFn,
     kind: str,
-    calls: int = 16,
+    calls: int = 18,
     wild: bool = True,
     explicit: bool = True,
     ties: bool = False,
@@ -177,15 +179,16 @@ def cases(
         Whether sessions with a deadline may see equal log times in different streams: the order
         of those is not in the log.
     """
-    streams = ["a", "b", "c"][: draw(st.integers(1, 3))]
-    keys = ["k", "m"][: draw(st.integers(1, 2))]
+    streams = ["a", "b", "c"][: draw(st.sampled_from([2, 2, 3, 1]))]
+    keys = ["k", "m"][: draw(st.sampled_from([1, 1, 2]))]
     rule = draw(rules(kind, streams, wild))
     specs = {stream: draw(specs_of(kind, wild)) for stream in streams}
     apart = kind == "session" and rule.deadline < INF and not ties
     logs: dict[str, Sequence[Call]] = {}
     for index, stream in enumerate(streams):
         residue = (index, len(streams)) if apart else (0, 1)
-        length = draw(st.integers(0, calls // len(streams)))
+        longest = calls // len(streams)
+        length = draw(st.sampled_from([longest, longest // 2, longest // 3]))
         logs[stream] = draw(logs_of(stream, specs[stream], keys, length, residue, explicit))
     slots = [stream for stream, log in logs.items() for _ in log]
     return Case(rule, specs, logs, draw(st.permutations(slots)))
