@@ -142,3 +142,8 @@ class Found:
     absent: frozenset[tuple[str, str]] = frozenset()
     """Per absent stream its name and the reason."""
     unsettled: frozenset[str] = frozenset()
+
+    @property
+    def ids(self) -> str:
+        """The members' ids, sorted, with a blank between: for tests to read."""
+        return " ".join(sorted(member[2] for member in self.members))

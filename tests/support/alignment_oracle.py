@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from alignment_calls import (
     INF,
-    Add,
     Advance,
     Call,
     Close,
@@ -347,9 +346,7 @@ def best(rule: NearestRule, events: list[Record], time: int) -> list[Record]:
     if pick == "last":
         return reachable[-1:]
     return [
-        min(
-            reachable, key=lambda e: (abs(nearest_instant(e.time, e.last, time) - time), -e.time)
-        )
+        min(reachable, key=lambda e: (abs(nearest_instant(e.time, e.last, time) - time), -e.time))
     ]
 
 
@@ -416,9 +413,7 @@ def window_groups(log: Log, rule: WindowRule) -> Iterator[Group]:
         for start in sorted({start for event in events for start in windows_of(rule, event)}):
             end = start + rule.size
             deadline = end + rule.deadline
-            inside = [
-                e for e in events if start in windows_of(rule, e) and e.arrived <= deadline
-            ]
+            inside = [e for e in events if start in windows_of(rule, e) and e.arrived <= deadline]
             if inside:
                 members = {s: [e for e in inside if e.stream == s] for s in log.specs}
                 settled = {s for s in log.specs if log.bound(s, key, deadline) >= end}

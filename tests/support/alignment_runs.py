@@ -21,6 +21,7 @@ from alignment_calls import (
     WindowRule,
 )
 from sensorium.align import Aligner, Exact, Nearest, Window
+
 from sensorium.events import AlignedSet, Event
 from sensorium.plugin import Policy, StreamSpec
 

@@ -6,11 +6,8 @@ so that ties, duplicates and exact hits on every limit are common.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from hypothesis import settings
-from hypothesis import strategies as st
 
 from alignment_calls import (
     INF,
@@ -30,8 +27,8 @@ from alignment_calls import (
     Time,
     WindowRule,
 )
-
-Draw = Callable[[st.SearchStrategy], object]
+from hypothesis import settings
+from hypothesis import strategies as st
 
 _STEPS = [*[1, 0, 2] * 8, 3, 3, 4, 5, 20]
 
@@ -40,6 +37,7 @@ KINDS = ("exact", "nearest", "window", "session")
 
 def share(parts: int) -> int:
     """How many examples a property takes that is one of `parts` alike."""
+    assert settings.default is not None
     return max(1, settings.default.max_examples // parts)
 
 
@@ -132,7 +130,9 @@ def logs_of(
         now += (residue[0] - now) % residue[1]
         kind = draw(st.sampled_from(kinds))
         key = draw(st.sampled_from(keys))
-        time = now - spec.offset + draw(st.sampled_from([0, 0, 0, 0, -1, -1, 1, -2, 2, -4, 3, -7, 6]))
+        time = (
+            now - spec.offset + draw(st.sampled_from([0, 0, 0, 0, -1, -1, 1, -2, 2, -4, 3, -7, 6]))
+        )
         if kind == "again" and added:
             old = draw(st.sampled_from(added))
             new_id = old.id if draw(st.booleans()) else f"{stream}{number}"
