@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from alignment_calls import INF, Add, Close, Found, SessionRule, Spec
 from alignment_oracle import outcome
-from alignment_strategies import KINDS, Case, cases, share
+from alignment_strategies import KINDS, Case, cases, merge, share
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,3 +50,16 @@ def test_without_a_deadline_a_session_goes_on_while_the_gap_is_not_exceeded(case
         expected |= {(s[0].time, frozenset(e.id for e in s)) for s in sessions}
     emitted = outcome(rule, specs, [*calls, Close()]).emitted
     assert {(f.time, frozenset(m[2] for m in f.members)) for f in emitted} == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+@settings(max_examples=share(10))
+def test_the_rules_themselves_do_not_depend_on_the_interleaving(
+    kind: str, data: st.DataObject
+) -> None:
+    case = data.draw(cases(kind))
+    shuffled = merge(case.logs, data.draw(st.permutations(case.turns)))
+    one = outcome(case.rule, case.specs, [*case.calls, Close()])
+    other = outcome(case.rule, case.specs, [*shuffled, Close()])
+    assert (one.emitted, one.fates) == (other.emitted, other.fates)
