@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from alignment_play import Play, in_engine, in_oracle
 
@@ -11,3 +13,10 @@ def play(request: pytest.FixtureRequest) -> Play:
     """Both must say the same: examples worked by hand hold the oracle, too."""
     runner: Play = request.param
     return runner
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A soak takes as long as it takes."""
+    if os.environ.get("SENSORIUM_SOAK") == "1":
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0))
