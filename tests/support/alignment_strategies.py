@@ -68,13 +68,14 @@ def limit(*values: Time) -> st.SearchStrategy[Time]:
 
 
 @st.composite
-def specs_of(draw: st.DrawFn, kind: str, wild: bool) -> Spec:
-    longest = draw(limit(0, 2, 5))
+def specs_of(draw: st.DrawFn, wild: bool, tight: bool) -> Spec:
+    """How a stream's events come; where it is `tight`, no limit is infinite."""
+    infinite = () if tight else (INF,)
     return Spec(
         lateness=draw(st.sampled_from([0, 1, 3, 6, INF, INF])),
-        max_delay=draw(limit(1, 4, 9, INF)) if wild else INF,
-        max_future=draw(limit(1, 4, 9, INF)) if wild else INF,
-        max_duration=longest,
+        max_delay=draw(st.sampled_from([1, 4, 9, *infinite, *infinite])) if wild else INF,
+        max_future=draw(st.sampled_from([1, 4, 9, *infinite, *infinite])) if wild else INF,
+        max_duration=draw(st.sampled_from([0, 2, 5, *infinite])),
         offset=draw(st.sampled_from([0, 0, 0, 2, -3])),
     )
 
@@ -124,7 +125,7 @@ def logs_of(
     log: list[Call] = []
     added: list[Add] = []
     now = draw(st.sampled_from([0, 0, 1, -3, 5]))
-    kinds = ["add"] * 7 + ["again"] + (["heartbeat", "progress", "advance"] if explicit else [])
+    kinds = ["add"] * 8 + ["again"] * 2 + (["heartbeat", "progress", "advance"] if explicit else [])
     for number in range(length):
         now += draw(st.sampled_from(_STEPS))
         now += (residue[0] - now) % residue[1]
@@ -182,7 +183,8 @@ def cases(
     streams = ["a", "b", "c"][: draw(st.sampled_from([2, 2, 3, 1]))]
     keys = ["k", "m"][: draw(st.sampled_from([1, 1, 2]))]
     rule = draw(rules(kind, streams, wild))
-    specs = {stream: draw(specs_of(kind, wild)) for stream in streams}
+    tight = wild and draw(st.integers(0, 2)) == 0
+    specs = {stream: draw(specs_of(wild, tight)) for stream in streams}
     apart = kind == "session" and rule.deadline < INF and not ties
     logs: dict[str, Sequence[Call]] = {}
     for index, stream in enumerate(streams):
