@@ -41,7 +41,9 @@ Text: TypeAlias = Annotated[str, StringConstraints(min_length=1)]
 class _Section(BaseModel):
     """A part of the file: strict, frozen, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
 
 class _OpenSection(_Section):
@@ -259,5 +261,3 @@ RESERVED: Final[dict[str, frozenset[str]]] = {
     "source": _own_keys(PluginSection),
     "sink": _own_keys(PluginSection),
 }
-
-

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import yaml
 
@@ -105,7 +105,7 @@ def parse_yaml(text: str, source: str = "") -> Document:
 class _Loader(yaml.SafeLoader):
     """Composes nodes by YAML 1.2's core schema: ``NO`` and ``on`` are text, ``1e-3`` a number."""
 
-    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}
+    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012  (PyYAML's own way)
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -113,7 +113,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            event = self.get_event()  # type: ignore[no-untyped-call]
+            event = self.get_event()
             raise ConfigError(
                 f"the alias *{event.anchor} is not supported: write the value out",
                 line=event.start_mark.line + 1,

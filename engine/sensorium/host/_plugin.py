@@ -152,7 +152,7 @@ def _fault(cls: object, kind: str) -> str | None:
             "of letters, digits, '-', '_' and '.'"
         )
     if inspect.isabstract(cls):
-        missing = ", ".join(sorted(cls.__abstractmethods__))
+        missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         return f"{where} is abstract: it does not define {missing}"
     return _config_fault(cls, kind, where)
 
