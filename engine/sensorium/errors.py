@@ -90,8 +90,7 @@ class MissingExtraError(PluginError):
         self.package = package
         self.extra = extra
         super().__init__(
-            f"{needed_by} needs {package}, which is not installed: "
-            f"pip install 'sensorium[{extra}]'"
+            f"{needed_by} needs {package}, which is not installed: pip install 'sensorium[{extra}]'"
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,17 +43,17 @@ class Checkpoint:
     card: Mapping[str, Any] = field(repr=False)
     digest: str
 
-    def part(self, prefix: str) -> Weights | None:
-        """The weights whose names begin with a prefix, without it; None if there are none."""
+    def part(self, prefix: str) -> Weights:
+        """The weights whose names begin with a prefix, without it.
+
+        Empty if there are none, which is not the None of a start from scratch.
+        """
         start = len(prefix)
-        part = {name[start:]: w for name, w in self.weights.items() if name.startswith(prefix)}
-        return part or None
+        return {name[start:]: w for name, w in self.weights.items() if name.startswith(prefix)}
 
     def streams(self) -> frozenset[str]:
         """The names of the streams that it has weights for."""
-        return frozenset(
-            name.split(".")[1] for name in self.weights if name.startswith(_STREAMS)
-        )
+        return frozenset(name.split(".")[1] for name in self.weights if name.startswith(_STREAMS))
 
     def require(self, streams: Iterable[str]) -> None:
         """Refuse a checkpoint of other streams.
@@ -116,7 +115,7 @@ def write_checkpoint(
     weights
         Arrays by name; a name begins with ``streams.<name>.`` or ``fusion.``.
     card
-        Plain data, as JSON takes it.
+        Plain data, as JSON takes it; NaN and infinity are not.
 
     Returns
     -------
@@ -141,19 +140,15 @@ def write_checkpoint(
 
 
 def _replace(path: Path, data: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp keeps others out; a model is as readable as any file of its folder.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -215,9 +215,7 @@ class _Composer:
                 self._survey_inline(cls.Config, part, ("tasks", name), "task")
         for where, registry in self._inline_registries().items():
             part = raw.get(where)
-            if isinstance(part, dict) and (
-                cls := self._named(registry, part, "plugin", (where,))
-            ):
+            if isinstance(part, dict) and (cls := self._named(registry, part, "plugin", (where,))):
                 self._survey_inline(cls.Config, part, (where,), where)
         align = raw.get("align")
         if isinstance(align, dict) and (

@@ -182,7 +182,9 @@ def _step(annotation: Any, part: str | int) -> list[Any]:
 def _fields(annotation: Any) -> dict[str, Any]:
     if not _is_model(annotation):
         return {}
-    return {field.alias or name: field.annotation for name, field in annotation.model_fields.items()}
+    return {
+        field.alias or name: field.annotation for name, field in annotation.model_fields.items()
+    }
 
 
 def _is_model(annotation: Any) -> bool:
