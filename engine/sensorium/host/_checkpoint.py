@@ -89,7 +89,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise _refused(f"cannot read {path}: {error.strerror or error}; `sensorium fit` writes it")
+        message = f"cannot read {path}: {error.strerror or error}; `sensorium fit` writes it"
+        raise _refused(message) from error
     try:
         weights = safetensors.numpy.load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])

@@ -113,7 +113,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            event = self.get_event()
+            event = self.get_event()  # type: ignore[no-untyped-call]
             raise ConfigError(
                 f"the alias *{event.anchor} is not supported: write the value out",
                 line=event.start_mark.line + 1,
@@ -121,7 +121,7 @@ class _Loader(yaml.SafeLoader):
         if self._nesting == _MAX_DEPTH:
             raise ConfigError(f"nested deeper than {_MAX_DEPTH} levels")
         self._nesting += 1
-        node = super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
         self._nesting -= 1
         return node
 

@@ -214,9 +214,11 @@ class _Composer:
             if cls := self._named(self.host.tasks, part, "type", ("tasks", name)):
                 self._survey_inline(cls.Config, part, ("tasks", name), "task")
         for where, registry in self._inline_registries().items():
-            part = raw.get(where)
-            if isinstance(part, dict) and (cls := self._named(registry, part, "plugin", (where,))):
-                self._survey_inline(cls.Config, part, (where,), where)
+            section = raw.get(where)
+            if isinstance(section, dict) and (
+                cls := self._named(registry, section, "plugin", (where,))
+            ):
+                self._survey_inline(cls.Config, section, (where,), where)
         align = raw.get("align")
         if isinstance(align, dict) and (
             policy := self._named(self.host.policies, align, "policy", ("align",))
@@ -228,8 +230,8 @@ class _Composer:
         return {"fusion": host.fusions, "source": host.sources, "sink": host.sinks}
 
     def _named(
-        self, registry: Registry[T], part: Mapping[str, Any], key: str, path: KeyPath
-    ) -> type[T] | None:
+        self, registry: Registry[Any], part: Mapping[str, Any], key: str, path: KeyPath
+    ) -> type[Any] | None:
         name = part.get(key)
         return self.look_up(registry, name, (*path, key)) if isinstance(name, str) else None
 

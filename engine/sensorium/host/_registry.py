@@ -120,6 +120,10 @@ class Registry(Mapping[str, type[T]]):
         """The name that finds it: the plain one, or the qualified one where that is taken."""
         return item.name if self._find(item.name) is item else item.qualified
 
+    def names(self, item: Registered[T]) -> list[str]:
+        """Every name that finds it, the shortest first."""
+        return list(dict.fromkeys((self.shortest(item), item.qualified)))
+
     def __getitem__(self, name: str) -> type[T]:
         return self.lookup(name).cls
 

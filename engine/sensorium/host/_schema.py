@@ -61,7 +61,7 @@ def _add_modalities(definitions: Schema, registry: Registry[Any]) -> None:
         then: Schema = {"properties": {"config": {"$ref": f"#/$defs/{name}"}}}
         if definitions[name].get("required"):
             then["required"] = ["config"]
-        branches.append(_branch("modality", registry.shortest(item), then))
+        branches.append(_branch("modality", registry.names(item), then))
     stream["allOf"] = branches
 
 
@@ -77,7 +77,7 @@ def _inline(definitions: Schema, section: Schema, registry: Registry[Any], key: 
         then["properties"] = {**own["properties"], **definition.get("properties", {})}
         then["required"] = [*own.get("required", ()), *definition.get("required", ())]
         then["additionalProperties"] = False
-        branches.append(_branch(key, registry.shortest(item), then))
+        branches.append(_branch(key, registry.names(item), then))
     own["properties"][key] = _choice(own["properties"][key], registry)
     own["allOf"] = branches
     return own
@@ -98,9 +98,9 @@ def _define(definitions: Schema, item: Registered[Any], model: type[BaseModel]) 
 
 
 def _choice(field: Schema, registry: Registry[Any]) -> Schema:
-    names = sorted(set(registry) | {item.qualified for item in registry.registered()})
+    names = sorted({name for item in registry.registered() for name in registry.names(item)})
     return {**{key: field[key] for key in ("title", "description") if key in field}, "enum": names}
 
 
-def _branch(key: str, name: str, then: Schema) -> Schema:
-    return {"if": {"properties": {key: {"const": name}}, "required": [key]}, "then": then}
+def _branch(key: str, names: list[str], then: Schema) -> Schema:
+    return {"if": {"properties": {key: {"enum": names}}, "required": [key]}, "then": then}

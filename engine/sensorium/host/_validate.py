@@ -101,9 +101,10 @@ class Findings:
         value = _descend(self.document.value, path)
         kept: list[str | int] = []
         for i, part in enumerate(location):
-            is_key = isinstance(value, Mapping) and isinstance(part, str)
+            is_last = i == len(location) - 1
+            is_key = isinstance(value, Mapping) and (part in value or is_last)
             is_index = isinstance(value, list) and isinstance(part, int)
-            if is_key or is_index or i == len(location) - 1 and isinstance(value, Mapping):
+            if is_key or is_index:
                 kept.append(part)
                 value = _descend(value, (part,))
         return tuple(kept)
