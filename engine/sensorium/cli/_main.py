@@ -60,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What is left in the buffer may find that the reader has gone.
         sys.stdout.flush()
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else _DONE if stop.code is None else _USAGE
+        # argparse leaves this way: 0 after --help, 2 after a wrong argument.
+        return stop.code if isinstance(stop.code, int) else _DONE
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:

@@ -85,8 +85,8 @@ def read_document(path: Path) -> Document:
 
 def parse_yaml(text: str, source: str = "") -> Document:
     """Read a YAML text; see `read_document`."""
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         lines: dict[KeyPath, int] = {}
         value = None if node is None else _construct(node, (), lines)
@@ -97,8 +97,6 @@ def parse_yaml(text: str, source: str = "") -> Document:
         raise ConfigError(f"not valid YAML: {message}", line=line) from error
     except yaml.YAMLError as error:
         raise ConfigError(f"not valid YAML: {error}") from error
-    finally:
-        loader.dispose()
     return Document(value, source, lines)
 
 

@@ -23,6 +23,10 @@ _PRIVATE: Final = ("source", "sink")
 _OWN_WORDS: Final = ("value_error", "assertion_error")
 
 
+class _NotPlainError(Exception):
+    """A value that no file can hold, in a mapping given from Python."""
+
+
 class Findings:
     """The errors of one document, collected.
 
@@ -65,8 +69,11 @@ class Findings:
         except ValidationError as error:
             for detail in error.errors(include_url=False, include_context=False):
                 self._note(model, dict(detail), path, tuple(also))
-        except (TypeError, ValueError, RecursionError) as error:
-            self.add(f"is not plain data: {error}", path)
+        except _NotPlainError as error:
+            self.add(str(error), path)
+        except Exception as error:
+            # A validator of a plugin that is not prepared for what it got.
+            self.add(f"{model.__qualname__} fails with {type(error).__name__}: {error}", path)
         return None
 
     def raise_if_any(self) -> None:
@@ -122,7 +129,7 @@ def near_match(name: str, known: Iterable[str]) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
-    raise TypeError(f"{type(value).__name__} is not a value of a pipeline file")
+    raise _NotPlainError(f"{type(value).__name__} is not a value of a pipeline file")
 
 
 def _descend(value: Any, path: KeyPath) -> Any:
