@@ -232,7 +232,7 @@ def pipeline_text() -> str:
         pipeline: watch
         source: {plugin: toy-source, url: "localhost:9092"}
         streams:
-          accel: {modality: toy-sensor, topic: watch.accel, max_delay: 5s, config: {channels: 3, rate: 50}}
+          accel: {modality: toy-sensor, topic: watch.accel, config: {channels: 3, rate: 50}}
           gyro:
             modality: toy-sensor
             max_delay: 5s

@@ -34,22 +34,76 @@ def test_a_good_pipeline_has_notes_at_most(check: Check) -> None:
 @pytest.mark.parametrize(
     ("overrides", "level", "path", "message", "fix"),
     [
-        (("checkpoint=none.safetensors",), "error", "checkpoint", "none.safetensors does not exist", "sensorium fit PIPELINE"),
+        (
+            ("checkpoint=none.safetensors",),
+            "error",
+            "checkpoint",
+            "none.safetensors does not exist",
+            "sensorium fit PIPELINE",
+        ),
         (("checkpoint=~",), "warning", "checkpoint", "starts from scratch", "sensorium fit"),
-        (("checkpoint=watch.yaml",), "error", "checkpoint", "not a sound safetensors", "train it again"),
-        (("runtime.executor=serve",), "error", "runtime.executor", "'serve' is not in this version", "--executor local"),
-        (("align.deadline=inf", "streams.accel.max_delay=inf"), "warning", "streams.accel.max_delay", "a silent accel holds sets back", "set align.deadline or max_delay"),
-        (("streams.accel.lateness=3s",), "warning", "align.deadline", "sets wait 1s, less than the lateness of accel (3s)", "to at least 3s"),
-        (("align.hop=5s",), "warning", "align.hop", "windows of 2s every 5s leave out what lies between", "at most 2s"),
+        (
+            ("checkpoint=watch.yaml",),
+            "error",
+            "checkpoint",
+            "not a sound safetensors",
+            "train it again",
+        ),
+        (
+            ("runtime.executor=serve",),
+            "error",
+            "runtime.executor",
+            "'serve' is not in this version",
+            "--executor local",
+        ),
+        (
+            ("align.deadline=inf", "streams.accel.max_delay=inf"),
+            "warning",
+            "streams.accel.max_delay",
+            "a silent accel holds sets back",
+            "set align.deadline or max_delay",
+        ),
+        (
+            ("streams.accel.lateness=3s",),
+            "warning",
+            "align.deadline",
+            "sets wait 1s, less than the lateness of accel (3s)",
+            "to at least 3s",
+        ),
+        (
+            ("align.hop=5s",),
+            "warning",
+            "align.hop",
+            "windows of 2s every 5s leave out what lies between",
+            "at most 2s",
+        ),
         (("tasks.exercise.target=~",), "note", "tasks.exercise", "has no target", "add target:"),
         (("source=~",), "note", "source", "none is named", "--data FILE"),
         (("sink=~",), "note", "sink", "none is named", "--sink -"),
-        (("source.password=${env:SENSORIUM_TEST_UNSET}",), "warning", "source", "SENSORIUM_TEST_UNSET is not set", "provide it"),
-        (("source.password=hunter2",), "warning", "source.password", "a secret seems to stand in", "${env:NAME}"),
-        (("streams.gyro.modality=toy-text", "streams.gyro.config={}"), "error", "streams.gyro.modality", "toy-text needs no_such_package_here, which is not installed", "pip install no_such_package_here"),
+        (
+            ("source.password=${env:SENSORIUM_TEST_UNSET}",),
+            "warning",
+            "source",
+            "SENSORIUM_TEST_UNSET is not set",
+            "provide it",
+        ),
+        (
+            ("source.password=hunter2",),
+            "warning",
+            "source.password",
+            "a secret seems to stand in",
+            "${env:NAME}",
+        ),
+        (
+            ("streams.gyro.modality=toy-text", "streams.gyro.config={}"),
+            "error",
+            "streams.gyro.modality",
+            "toy-text needs no_such_package_here, which is not installed",
+            "pip install no_such_package_here",
+        ),
         (("fusion.dim=2000",), "error", "fusion", "dim is too great", "change the fusion"),
     ],
-)  # fmt: skip
+)
 def test_each_finding_has_its_place_and_its_fix(
     check: Check, overrides: tuple[str, ...], level: str, path: str, message: str, fix: str
 ) -> None:
@@ -72,9 +126,7 @@ def test_a_secret_is_not_shown(check: Check) -> None:
 
 
 def test_errors_come_first(check: Check) -> None:
-    levels = [
-        finding.level for finding in check("source=~", "align.hop=5s", "checkpoint=none.bin")
-    ]
+    levels = [finding.level for finding in check("source=~", "align.hop=5s", "checkpoint=none.bin")]
     assert levels == sorted(levels, key=["error", "warning", "note"].index)
     assert set(levels) == {"error", "warning", "note"}
 
@@ -95,9 +147,12 @@ def test_a_missing_extra_is_named_with_its_command(
         lambda name, package=None: None if name == "torch" else find_spec(name, package),
     )
     findings = check_pipeline(load_pipeline(pipeline_file, plugins=host))
-    assert Finding(
-        "error",
-        "fusion.plugin",
-        "toy-fusion needs torch, which is not installed",
-        "pip install 'sensorium[torch]'",
-    ) in findings
+    assert (
+        Finding(
+            "error",
+            "fusion.plugin",
+            "toy-fusion needs torch, which is not installed",
+            "pip install 'sensorium[torch]'",
+        )
+        in findings
+    )

@@ -48,7 +48,9 @@ def test_a_view_that_is_not_contiguous_is_written_as_it_looks(tmp_path: Path) ->
 
 
 def test_a_missing_file_says_who_writes_it(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"checkpoint: cannot read .*none: No such file.*`sensorium fit` writes it"):  # fmt: skip
+    with pytest.raises(
+        ConfigError, match=r"cannot read .*none: No such file.*`sensorium fit` writes it"
+    ):
         read_checkpoint(tmp_path / "none")
 
 
@@ -82,10 +84,11 @@ def test_a_weight_that_belongs_to_nothing_is_refused(tmp_path: Path) -> None:
 def test_a_checkpoint_of_other_streams_is_refused(tmp_path: Path) -> None:
     checkpoint = write_checkpoint(tmp_path / "w", WEIGHTS, {})
     checkpoint.require(["gyro", "accel"])
-    with pytest.raises(ConfigError, match=r"has weights for the stream 'accel', which the pipeline does not have \(gyro\)"):  # fmt: skip
+    message = r"has weights for the stream 'accel', which the pipeline does not have \(gyro\)"
+    with pytest.raises(ConfigError, match=message):
         checkpoint.require(["gyro"])
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot write .*: No such file or directory"):
+    with pytest.raises(ConfigError, match=r"cannot write .*: No such file or directory"):
         write_checkpoint(tmp_path / "no" / "w", WEIGHTS, {})

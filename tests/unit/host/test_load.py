@@ -32,7 +32,7 @@ def test_a_pipeline_is_composed_of_the_file_and_the_plugins(load: Load, tmp_path
     accel, gyro = pipeline.streams.values()
     assert (accel.topic, gyro.topic) == ("watch.accel", "gyro")
     assert (accel.batch_size, gyro.batch_size) == (64, 32)
-    assert (accel.spec.max_delay, accel.spec.max_future) == (5_000_000_000, 5_000_000_000)
+    assert (accel.spec.max_delay, accel.spec.max_future) == (10_000_000_000, 5_000_000_000)
     assert accel.config.channels == 3
     assert accel.config.rate == 50.0
     assert gyro.config.shape == (2, 3)

@@ -97,6 +97,9 @@ def test_an_observer_that_raises_is_logged_once_and_the_others_go_on(
 ) -> None:
     seen: list[Any] = []
 
+    def keep(events: Any) -> None:
+        seen.append(events)
+
     def broken(events: Any) -> None:
         raise ValueError(f"no good: {events}")
 
@@ -104,7 +107,7 @@ def test_an_observer_that_raises_is_logged_once_and_the_others_go_on(
         entry_points=(),
         modules=[
             plugin_module("broken", sensorium_on_events=broken),
-            plugin_module("fine", sensorium_on_events=lambda events: seen.append(events)),
+            plugin_module("fine", sensorium_on_events=keep),
         ],
     )
     with caplog.at_level(logging.ERROR):
@@ -131,7 +134,10 @@ def test_an_installed_plugin_is_found_with_its_distribution(install: Install) ->
 @pytest.mark.parametrize(
     ("source", "problem"),
     [
-        ("import not_there_at_all", "cannot be imported (bad_mod): ModuleNotFoundError: No module named 'not_there_at_all'"),
+        (
+            "import not_there_at_all",
+            "cannot be imported (bad_mod): ModuleNotFoundError: No module named 'not_there_at_all'",
+        ),
         ("raise SystemExit(3)", "cannot be imported (bad_mod): SystemExit: 3"),
         ("def f(:", "cannot be imported (bad_mod): SyntaxError"),
         ("x = 1", "has no hook: mark functions of the module with @sensorium.hookimpl"),
@@ -145,7 +151,10 @@ def test_an_installed_plugin_is_found_with_its_distribution(install: Install) ->
         (good("x").replace("[Drop]", "[Drop({})]"), "which is not a class; return the class"),
         (good("x").replace("[Drop]", "Drop"), "it must be a list of classes"),
         (good("x").replace("(Sink)", ""), "bad_mod.Drop is not a subclass of sensorium.Sink"),
-        (good("x").replace("def flush", "def flash"), "bad_mod.Drop is abstract: it does not define flush"),
+        (
+            good("x").replace("def flush", "def flash"),
+            "bad_mod.Drop is abstract: it does not define flush",
+        ),
         (good("x").replace("[Drop]", "1 / 0"), "hook sensorium_sinks: raised ZeroDivisionError"),
         (
             good("x").replace("sensorium_sinks()", "sensorium_sinks(extra)"),
@@ -158,7 +167,8 @@ def test_an_installed_plugin_is_found_with_its_distribution(install: Install) ->
             "unknown hook 'sensorium_sink' in plugin",
         ),
         (
-            "from pydantic import BaseModel\n" + good("x").replace("name =", "Config = BaseModel; name ="),
+            "from pydantic import BaseModel\n"
+            + good("x").replace("name =", "Config = BaseModel; name ="),
             "bad_mod.Drop takes unknown keys: derive its Config from sensorium.PluginConfig",
         ),
         (
@@ -167,7 +177,7 @@ def test_an_installed_plugin_is_found_with_its_distribution(install: Install) ->
             "bad_mod.Drop has a field 'plugin', a key of the engine in the same section",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_broken_plugin_is_reported_and_takes_no_other_down(
     install: Install, source: str, problem: str
 ) -> None:
@@ -181,7 +191,7 @@ def test_a_broken_plugin_is_reported_and_takes_no_other_down(
 
 
 def test_a_near_match_of_an_unknown_hook_is_named(plugin_module: Make) -> None:
-    host = PluginHost(entry_points=(), modules=[plugin_module("m", sensorium_sink=lambda: [])])
+    host = PluginHost(entry_points=(), modules=[plugin_module("m", sensorium_sink=lambda: None)])
     assert str(host.problems[0]).endswith("did you mean sensorium_sinks?")
 
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from sensorium.errors import ConfigError
 from sensorium.host import PluginHost, load_pipeline, resolve_secrets
@@ -13,7 +13,7 @@ class Config(PluginConfig):
     password: str = ""
     secret: SecretStr = SecretStr("")
     servers: tuple[str, ...] = ()
-    options: dict[str, list[str]] = {}
+    options: dict[str, list[str]] = Field(default_factory=dict)
     port: int = 80
     code: str = "aaaa"
 
