@@ -5,6 +5,7 @@ from sensorium.host._checkpoint import Checkpoint, read_checkpoint, write_checkp
 from sensorium.host._config import PipelineConfig
 from sensorium.host._host import PluginHost, default_host
 from sensorium.host._load import load_pipeline
+from sensorium.host._observers import Observers
 from sensorium.host._pipeline import Pipeline, StreamPart, Target, TaskPart
 from sensorium.host._plugin import LoadedPlugin
 from sensorium.host._problem import Problem
@@ -17,6 +18,7 @@ __all__ = [
     "Finding",
     "Level",
     "LoadedPlugin",
+    "Observers",
     "Pipeline",
     "PipelineConfig",
     "PluginHost",

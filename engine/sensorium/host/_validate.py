@@ -98,6 +98,8 @@ class Findings:
             message = "is required"
         elif kind in _OWN_WORDS:
             message = detail["msg"].partition(", ")[2]
+        elif kind == "too_short" and not detail["input"]:
+            message = "needs at least one entry"
         else:
             message = detail["msg"].replace("Input should", "should")
             message += f", got {_shown(detail['input'], private=where[:1])}"

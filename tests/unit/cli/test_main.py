@@ -123,12 +123,14 @@ def test_an_object_that_is_no_command_is_refused(
         (
             "raise errors.MissingExtraError('gated', 'torch', 'torch')",
             2,
-            "sensorium: gated needs torch, which is not installed: pip install 'sensorium[torch]'\n",
+            "sensorium: gated needs torch, which is not installed: "
+            "pip install 'sensorium[torch]'\n",
         ),
         (
             "1 / 0",
             1,
-            "sensorium: unexpected ZeroDivisionError: division by zero\nRun it again with --debug for the traceback; please report it.\n",
+            "sensorium: unexpected ZeroDivisionError: division by zero\n"
+            "Run it again with --debug for the traceback; please report it.\n",
         ),
         ("return 0", 0, ""),
     ],

@@ -162,6 +162,7 @@ def test_a_file_needs_a_stream_and_a_task(host: PluginHost) -> None:
         "align",
         "fusion",
     }
+    assert "streams: needs at least one entry" in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["- a\n", "5\n", "just text\n"])

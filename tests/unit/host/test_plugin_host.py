@@ -158,7 +158,8 @@ def test_an_installed_plugin_is_found_with_its_distribution(install: Install) ->
         (good("x").replace("[Drop]", "1 / 0"), "hook sensorium_sinks: raised ZeroDivisionError"),
         (
             good("x").replace("sensorium_sinks()", "sensorium_sinks(extra)"),
-            "hook sensorium_sinks: Plugin 'bad_mod' for hook 'sensorium_sinks' hookimpl definition: "
+            "hook sensorium_sinks: Plugin 'bad_mod' for hook 'sensorium_sinks' hookimpl "
+            "definition: "
             "sensorium_sinks(extra) Argument(s) {'extra'} are declared in the hookimpl but can not "
             "be found in the hookspec",
         ),
@@ -247,7 +248,8 @@ def test_an_unknown_name_is_answered_with_what_there_is(host: PluginHost) -> Non
     with pytest.raises(PluginError) as caught:
         host.modalities["toy-sensr"]
     assert str(caught.value) == (
-        "there is no modality 'toy-sensr'; did you mean 'toy-sensor'? installed: toy-sensor, toy-text"
+        "there is no modality 'toy-sensr'; did you mean 'toy-sensor'? installed: "
+        "toy-sensor, toy-text"
     )
     assert host.modalities.get("nothing") is None
     assert "nothing" not in host.modalities
