@@ -106,4 +106,6 @@ def test_what_pyyaml_writes_is_read_as_it_was(value: object) -> None:
         def ignore_aliases(self, data: object) -> bool:
             return True
 
-    assert parse_yaml(yaml.dump(value, Dumper=Dumper, allow_unicode=True)).value == value
+    # Quoted: PyYAML decides by YAML 1.1 which texts need it.
+    written = yaml.dump(value, Dumper=Dumper, allow_unicode=True, default_style='"')
+    assert parse_yaml(written).value == value
