@@ -102,6 +102,7 @@ class Findings:
             message = "needs at least one entry"
         else:
             message = detail["msg"].replace("Input should", "should")
+            message = message.replace("an object", "a mapping").replace("dictionary", "mapping")
             message += f", got {_shown(detail['input'], private=where[:1])}"
         self.add(message, where)
 

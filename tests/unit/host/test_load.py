@@ -107,6 +107,7 @@ def test_a_mapping_is_taken_for_a_file(host: PluginHost) -> None:
         ),
         ("  gyro:", "  present:", "streams.present", 5, "cannot have this name"),
         ("  gyro:", "  a.b:", "streams.a.b", 5, "should match pattern"),
+        ("executor: local", "batch: 5", "runtime.batch", 24, "should be a mapping, got 5"),
         ("executor: local", "batch: {sise: 3}", "runtime.batch.sise", 24, "did you mean `size`?"),
     ],
 )
