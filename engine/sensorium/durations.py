@@ -89,6 +89,13 @@ def format_duration(nanoseconds: Duration) -> str:
     return sign + "".join(parts)
 
 
+def _read(value: object) -> Duration:
+    # Pydantic reports a ValueError; anything else, as of a list, would be taken for a crash.
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"{value!r} is not a duration; write it as '250ms', '2s' or 'inf'")  # noqa: TRY004
+    return parse_duration(value)
+
+
 def _serialise(value: Duration) -> str:
     return format_duration(value)
 
@@ -96,7 +103,7 @@ def _serialise(value: Duration) -> str:
 #: A pydantic field that takes any of the forms above and holds nanoseconds.
 DurationField: TypeAlias = Annotated[
     int | float,
-    BeforeValidator(parse_duration),
+    BeforeValidator(_read),
     PlainSerializer(_serialise, return_type=str),
     WithJsonSchema(
         {

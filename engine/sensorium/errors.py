@@ -16,6 +16,8 @@ A message says what is wrong, where, and what to do next.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = [
     "AlignmentError",
     "ConfigError",
@@ -43,14 +45,38 @@ class ConfigError(SensoriumError):
         Where, as a path into the pipeline file: ``streams.accel.config.rate``.
     line
         The line of the pipeline file, counted from 1, where it is known.
+    findings
+        The errors that this one reports together; see `all_of`.
     """
 
-    def __init__(self, message: str, *, path: str = "", line: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str = "",
+        line: int | None = None,
+        findings: Sequence[ConfigError] = (),
+    ) -> None:
         self.message = message
         self.path = path
         self.line = line
-        where = path + (f" (line {line})" if line is not None else "")
+        self._findings = tuple(findings)
+        location = f"line {line}" if line is not None else ""
+        where = f"{path} ({location})" if path and location else path or location
         super().__init__(f"{where}: {message}" if where else message)
+
+    @property
+    def findings(self) -> tuple[ConfigError, ...]:
+        """Every single error of the file, in its order; the error itself if it stands alone."""
+        return self._findings or (self,)
+
+    @classmethod
+    def all_of(cls, findings: Sequence[ConfigError], source: str) -> ConfigError:
+        """Report all errors of one file (`source`) at once, so that they are mended in one go."""
+        if len(findings) == 1:
+            return cls(f"{source}: {findings[0]}", findings=findings)
+        lines = "".join(f"\n  {finding}" for finding in findings)
+        return cls(f"{source} has {len(findings)} errors:{lines}", findings=findings)
 
 
 class PluginError(SensoriumError):
@@ -64,8 +90,7 @@ class MissingExtraError(PluginError):
         self.package = package
         self.extra = extra
         super().__init__(
-            f"{needed_by} needs {package}, which is not installed: "
-            f"pip install 'sensorium[{extra}]'"
+            f"{needed_by} needs {package}, which is not installed: pip install 'sensorium[{extra}]'"
         )
 
 

@@ -1,0 +1,45 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sensorium.host import Pipeline, PluginHost
+
+__all__ = ["add_pipeline", "add_recordings", "open_pipeline"]
+
+
+def add_pipeline(parser: argparse.ArgumentParser) -> None:
+    """Add the pipeline file and what changes it."""
+    parser.add_argument("pipeline", metavar="PIPELINE", type=Path, help="the pipeline file (YAML)")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        help="change a value of the pipeline file, as align.deadline=2s; may be repeated",
+    )
+
+
+def add_recordings(parser: argparse.ArgumentParser) -> None:
+    """Add the recordings to read, at least one."""
+    parser.add_argument(
+        "--data",
+        metavar="FILE",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="one or more recordings (MCAP)",
+    )
+
+
+def open_pipeline(args: argparse.Namespace) -> tuple[Pipeline, PluginHost]:
+    """Load the pipeline that the arguments name, with the installed plugins."""
+    from sensorium.host import default_host, load_pipeline
+
+    host = default_host()
+    return load_pipeline(args.pipeline, overrides=args.overrides, plugins=host), host

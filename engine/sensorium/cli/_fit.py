@@ -1,0 +1,40 @@
+"""``sensorium fit PIPELINE --data FILE... -o CHECKPOINT``: train it on recordings."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from sensorium.cli._arguments import add_pipeline, add_recordings, open_pipeline
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the parser of this command."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "fit",
+        help="train a pipeline on recordings",
+        description="Train a pipeline on the very sets that it will be served, and write the "
+        "weights with a model card.",
+    )
+    add_pipeline(parser)
+    add_recordings(parser)
+    parser.add_argument(
+        "-o", "--output", metavar="CHECKPOINT", type=Path, required=True, help="the file to write"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="what makes it reproducible (default 0)"
+    )
+    parser.add_argument("--epochs", type=int, help="how often the data are gone through")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train and write the checkpoint."""
+    pipeline, host = open_pipeline(args)
+    from sensorium.train import fit
+
+    fit(pipeline, host, data=args.data, output=args.output, seed=args.seed, epochs=args.epochs)
+    return 0

@@ -1,0 +1,60 @@
+"""``sensorium run PIPELINE``: run it, on its source or on a recording."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from sensorium.cli._arguments import add_pipeline, open_pipeline
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the parser of this command."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "run",
+        help="run a pipeline, on its source or on a recording",
+        description="Run a pipeline. `--data FILE --sink -` runs it, unchanged, on a recording and "
+        "prints the predictions.",
+    )
+    add_pipeline(parser)
+    parser.add_argument(
+        "--data", metavar="FILE", type=Path, help="read this recording instead of the source"
+    )
+    parser.add_argument(
+        "--sink", metavar="FILE", help="write here instead of to the sink; - is standard output"
+    )
+    parser.add_argument(
+        "--executor", choices=("local", "serve"), help="instead of the file's runtime.executor"
+    )
+    parser.add_argument(
+        "--until-end", action="store_true", help="stop when all that is there now has been read"
+    )
+    parser.add_argument(
+        "--speed",
+        metavar="X",
+        help="how fast a recording is replayed: a factor, 1 for as it was; as fast as possible "
+        "if not given",
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until the end, or until interrupted."""
+    pipeline, host = open_pipeline(args)
+    from sensorium.runtime import run_pipeline
+
+    summary = run_pipeline(
+        pipeline,
+        host,
+        data=args.data,
+        sink=args.sink,
+        executor=args.executor,
+        until_end=args.until_end,
+        speed=args.speed,
+    )
+    print(summary, file=sys.stderr)
+    return 0

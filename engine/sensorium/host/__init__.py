@@ -1,0 +1,40 @@
+"""The host: the installed plugins, and a pipeline file composed with their own parts."""
+
+from sensorium.host._check import Finding, Level, check_pipeline
+from sensorium.host._checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from sensorium.host._config import PipelineConfig
+from sensorium.host._host import PluginHost, default_host
+from sensorium.host._load import load_pipeline
+from sensorium.host._observers import Observers
+from sensorium.host._pipeline import Pipeline, StreamPart, Target, TaskPart
+from sensorium.host._plugin import LoadedPlugin
+from sensorium.host._problem import Problem
+from sensorium.host._registry import Registered, Registry, UnknownPluginError
+from sensorium.host._schema import json_schema
+from sensorium.host._secrets import resolve_secrets, secret_references
+
+__all__ = [
+    "Checkpoint",
+    "Finding",
+    "Level",
+    "LoadedPlugin",
+    "Observers",
+    "Pipeline",
+    "PipelineConfig",
+    "PluginHost",
+    "Problem",
+    "Registered",
+    "Registry",
+    "StreamPart",
+    "Target",
+    "TaskPart",
+    "UnknownPluginError",
+    "check_pipeline",
+    "default_host",
+    "json_schema",
+    "load_pipeline",
+    "read_checkpoint",
+    "resolve_secrets",
+    "secret_references",
+    "write_checkpoint",
+]
