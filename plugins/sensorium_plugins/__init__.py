@@ -1,1 +1,59 @@
 """The built-in plugins, registered through the same entry-point group as anybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sensorium.align import Exact, Nearest, Window
+from sensorium.hookspecs import hookimpl
+from sensorium.plugin import Fusion, Modality, Policy, Sink, Source, Task
+from sensorium_plugins.fusions import Concat, Gated, Mean
+from sensorium_plugins.modalities import SensorCnn, SensorStats, TextTfidf
+from sensorium_plugins.sinks import JsonLinesSink
+from sensorium_plugins.sources import JsonLinesSource, McapSource
+from sensorium_plugins.tasks import Classification, MultiLabel, Regression
+
+__all__ = [
+    "sensorium_fusions",
+    "sensorium_modalities",
+    "sensorium_policies",
+    "sensorium_sinks",
+    "sensorium_sources",
+    "sensorium_tasks",
+]
+
+
+@hookimpl
+def sensorium_modalities() -> Sequence[type[Modality]]:
+    """Give the built-in modalities."""
+    return [SensorCnn, SensorStats, TextTfidf]
+
+
+@hookimpl
+def sensorium_fusions() -> Sequence[type[Fusion]]:
+    """Give the built-in fusions."""
+    return [Concat, Gated, Mean]
+
+
+@hookimpl
+def sensorium_tasks() -> Sequence[type[Task]]:
+    """Give the built-in tasks."""
+    return [Classification, MultiLabel, Regression]
+
+
+@hookimpl
+def sensorium_policies() -> Sequence[type[Policy]]:
+    """Give the built-in alignment policies."""
+    return [Exact, Nearest, Window]
+
+
+@hookimpl
+def sensorium_sources() -> Sequence[type[Source]]:
+    """Give the built-in sources."""
+    return [JsonLinesSource, McapSource]
+
+
+@hookimpl
+def sensorium_sinks() -> Sequence[type[Sink]]:
+    """Give the built-in sinks."""
+    return [JsonLinesSink]

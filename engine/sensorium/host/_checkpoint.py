@@ -130,7 +130,7 @@ def write_checkpoint(
     """
     for name in weights:
         _check_name(name, str(path))
-    arrays = {name: np.ascontiguousarray(weights[name]) for name in sorted(weights)}
+    arrays = {name: np.asarray(weights[name], order="C") for name in sorted(weights)}
     metadata = {_CARD: json.dumps(card, sort_keys=True, ensure_ascii=False, allow_nan=False)}
     data = safetensors.numpy.save(arrays, metadata)
     try:
