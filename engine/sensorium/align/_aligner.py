@@ -106,9 +106,7 @@ class Aligner:
         arrived = event.arrived
         if arrived is None or stream.offset:
             arrived = self._clock() if arrived is None else arrived
-            event = replace(
-                event, time=event.time + stream.offset, id=event.id, arrived=arrived
-            )
+            event = replace(event, time=event.time + stream.offset, id=event.id, arrived=arrived)
         moved = arrived > stream.log_time
         if moved:
             self._read_up_to(stream, arrived)
@@ -148,10 +146,13 @@ class Aligner:
         return _in_order(settled)
 
     def advance(self, stream: str, time: Duration, key: str | None = None) -> list[AlignedSet]:
-        """Promise that no event of the stream older than `time` will count, for one key or all."""
+        """Promise that no event of the stream older than `time` will count, for one key or all.
+
+        `time` is by the producer's clock, as event times are: the stream's offset is added.
+        """
         state = self._stream(stream)
         settled: list[AlignedSet] = []
-        self._promise(state, time, key, settled)
+        self._promise(state, time + state.offset, key, settled)
         self._wake(state, settled)
         return _in_order(settled)
 
@@ -209,9 +210,7 @@ class Aligner:
             heappush(self._forgetting, (-INFINITY, name))
         return key
 
-    def _judge(
-        self, stream: StreamState, key: KeyState, event: Event, arrived: int
-    ) -> Fate | None:
+    def _judge(self, stream: StreamState, key: KeyState, event: Event, arrived: int) -> Fate | None:
         """The fate of an event that is not accepted; None for one that is."""
         own = key.streams[stream.index]
         time = event.time
@@ -260,8 +259,8 @@ class Aligner:
 
     def _update_least(self) -> None:
         self._least = min(
-            INFINITY if stream.explicit == INFINITY else stream.log_time
-            for stream in self._streams
+            (stream.log_time for stream in self._streams if stream.explicit != INFINITY),
+            default=self._least,
         )
 
     def _promise(
@@ -303,8 +302,7 @@ class Aligner:
 
     def _settle(self, key: KeyState, settled: list[AlignedSet]) -> None:
         self._view.key = key
-        for one in key.matcher.settle(self._view):
-            settled.append(self._build(key.key, one))
+        settled.extend(self._build(key.key, one) for one in key.matcher.settle(self._view))
 
     def _build(self, key: str, settled: Settled) -> AlignedSet:
         members = {}
@@ -341,8 +339,6 @@ class Aligner:
             elif self._holds(key):
                 # Not forgotten yet: ask again when the log has moved on by a horizon.
                 heappush(heap, (self._least + self._horizon, name))
-                if self._least == INFINITY:
-                    return
             else:
                 del self._keys[name]
 
