@@ -31,5 +31,5 @@ def run(args: argparse.Namespace) -> int:
     pipeline, host = open_pipeline(args)
     from sensorium.train import evaluate
 
-    print(evaluate(pipeline, host, data=args.data, json=args.json, plots=args.plots))
+    print(evaluate(pipeline, host, data=args.data, json_path=args.json, plots=args.plots))
     return 0

@@ -64,7 +64,7 @@ class Fusion(ABC):
         self.features = features
         self.tasks = tasks
 
-    def load(self, device: str, weights: Weights | None) -> None:
+    def load(self, device: str, weights: Weights | None) -> None:  # noqa: B027 - optional
         """Build the model on a device; `weights` is None to start from scratch."""
 
     @abstractmethod

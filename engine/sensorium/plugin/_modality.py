@@ -163,7 +163,7 @@ class Modality(ABC):
     def feature(self) -> FeatureSpec:
         """What `encode` gives; known before `load`."""
 
-    def load(self, device: str, weights: Weights | None) -> None:
+    def load(self, device: str, weights: Weights | None) -> None:  # noqa: B027 - optional
         """Build the model on a device.
 
         Parameters
