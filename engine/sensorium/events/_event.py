@@ -65,6 +65,10 @@ class Event:
             identity = self.origin or f"{self.stream}/{self.key}/{self.time}"
             object.__setattr__(self, "id", identity)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Event:
+        """Itself: it is immutable, and a copy of an aligner's state shares it."""
+        return self
+
     @property
     def end(self) -> int:
         """The first instant after the event: ``time + duration``."""

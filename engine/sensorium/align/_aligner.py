@@ -1,0 +1,383 @@
+"""The aligner: events in, aligned sets out, and every event's fate."""
+
+from __future__ import annotations
+
+import copy
+import time as wall
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import replace
+from heapq import heappop, heappush
+
+from sensorium.align._identity import SetIdentity
+from sensorium.align._snapshot import Snapshot
+from sensorium.align._state import KeyState, KeyStream, StreamState
+from sensorium.align._view import KeyView
+from sensorium.durations import INFINITY, Duration
+from sensorium.errors import AlignmentError
+from sensorium.events import Absence, AlignedSet, Event, Fate
+from sensorium.plugin import Entry, Policy, Settled, StreamSpec
+
+__all__ = ["Aligner"]
+
+
+class Aligner:
+    """Brings together, per key, the events that belong together in event time.
+
+    The sets depend on the events, their log times and the bounds, and not on the order in which
+    different streams are read. There is one aligner per partition number. It is not thread-safe.
+
+    Parameters
+    ----------
+    policy
+        Which events belong together.
+    streams
+        Per stream, how its events come. Their order is that of the sets' members.
+    clock
+        Gives the log time, in ns since the epoch, of events that carry none.
+    pipeline
+        The pipeline's name; it goes into the ids of the sets.
+
+    Raises
+    ------
+    AlignmentError
+        If there is no stream, or the policy's parameters do not fit the streams.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        streams: Mapping[str, StreamSpec],
+        clock: Callable[[], int] | None = None,
+        pipeline: str = "",
+    ) -> None:
+        if not streams:
+            raise AlignmentError("an aligner needs at least one stream")
+        names = list(streams)
+        try:
+            policy.check(names)
+        except ValueError as error:
+            raise AlignmentError(f"the policy {policy.name!r} does not fit: {error}") from None
+        self._policy = policy
+        self._names = names
+        self._specs = list(streams.values())
+        self._clock = clock or wall.time_ns
+        self._identity = SetIdentity(pipeline)
+        # What was true at a passed log time is asked for only where sets have deadlines.
+        self._keep_history = policy.deadline != INFINITY
+        self._streams = [
+            StreamState(index, name, spec, keep_history=self._keep_history)
+            for index, (name, spec) in enumerate(streams.items())
+        ]
+        self._index = {name: index for index, name in enumerate(names)}
+        self._horizon = _horizon(policy, self._specs)
+        self._keys: dict[str, KeyState] = {}
+        #: Keys by the log time at which they may be forgotten, if not heard of since.
+        self._forgetting: list[tuple[Duration, str]] = []
+        #: The least log time over the streams.
+        self._least: Duration = -INFINITY
+        self._fates: Counter[Fate] = Counter()
+        self._view = KeyView(self._streams, distinct=policy.distinct, fates=self._fates)
+
+    @property
+    def fates(self) -> Counter[Fate]:
+        """How many events had each fate so far; with ``pending`` they add up to all events."""
+        return Counter({fate: count for fate, count in self._fates.items() if count})
+
+    @property
+    def keys(self) -> int:
+        """How many keys are remembered."""
+        return len(self._keys)
+
+    def add(self, event: Event) -> list[AlignedSet]:
+        """Take an event.
+
+        Returns
+        -------
+        list of AlignedSet
+            The sets that it settled, in order of (time, key).
+
+        Raises
+        ------
+        AlignmentError
+            If the event's stream is not one of the aligner's.
+        """
+        stream = self._stream(event.stream)
+        arrived = event.arrived
+        if arrived is None or stream.offset:
+            arrived = self._clock() if arrived is None else arrived
+            event = replace(
+                event, time=event.time + stream.offset, id=event.id, arrived=arrived
+            )
+        moved = arrived > stream.log_time
+        if moved:
+            self._read_up_to(stream, arrived)
+        key = self._keys.get(event.key)
+        if key is None:
+            key = self._new_key(event.key)
+        if arrived > key.newest:
+            key.newest = arrived
+        settled: list[AlignedSet] = []
+        fate = self._judge(stream, key, event, arrived)
+        if fate is not None:
+            self._fates[fate] += 1
+        else:
+            self._accept(stream, key, event)
+            self._settle(key, settled)
+        if moved:
+            self._wake(stream, settled)
+            self._forget()
+        return _in_order(settled)
+
+    def heartbeat(
+        self, stream: str, time: int, arrived: int | None = None, key: str | None = None
+    ) -> list[AlignedSet]:
+        """Take a heartbeat event: no event older than `time` will count, for one key or all.
+
+        It binds at most to its own log time + the stream's ``max_future``.
+        """
+        state = self._stream(stream)
+        if arrived is None:
+            arrived = self._clock()
+        settled: list[AlignedSet] = []
+        if arrived > state.log_time:
+            self._read_up_to(state, arrived)
+        self._promise(state, min(time + state.offset, arrived + state.max_future), key, settled)
+        self._wake(state, settled)
+        self._forget()
+        return _in_order(settled)
+
+    def advance(self, stream: str, time: Duration, key: str | None = None) -> list[AlignedSet]:
+        """Promise that no event of the stream older than `time` will count, for one key or all."""
+        state = self._stream(stream)
+        settled: list[AlignedSet] = []
+        self._promise(state, time, key, settled)
+        self._wake(state, settled)
+        return _in_order(settled)
+
+    def progress(self, stream: str, log_time: int) -> list[AlignedSet]:
+        """Note that the stream has been read up to a log time."""
+        state = self._stream(stream)
+        settled: list[AlignedSet] = []
+        if log_time > state.log_time:
+            self._read_up_to(state, log_time)
+            self._wake(state, settled)
+            self._forget()
+        return _in_order(settled)
+
+    def close(self, stream: str | None = None) -> list[AlignedSet]:
+        """Note that a stream, or every one, will have no more events."""
+        settled: list[AlignedSet] = []
+        states = self._streams if stream is None else [self._stream(stream)]
+        for state in states:
+            state.promise(INFINITY, self._least)
+        for state in states:
+            self._wake(state, settled)
+        self._update_least()
+        self._forget()
+        return _in_order(settled)
+
+    def snapshot(self) -> Snapshot:
+        """The state at this moment; what happens afterwards does not change it."""
+        state = {name: value for name, value in vars(self).items() if name not in _SHARED}
+        shared = {name: getattr(self, name) for name in _SHARED}
+        return Snapshot({**shared, **copy.deepcopy(state, _keep_events(self))})
+
+    @classmethod
+    def restore(cls, snapshot: Snapshot) -> Aligner:
+        """An aligner that goes on from a snapshot, with the same policy, streams and clock."""
+        held = cls.__new__(cls)
+        vars(held).update(snapshot.state)
+        # Copied again, so that one snapshot can be restored more than once.
+        restored = cls.__new__(cls)
+        vars(restored).update(held.snapshot().state)
+        return restored
+
+    # What an event goes through.
+
+    def _stream(self, name: str) -> StreamState:
+        index = self._index.get(name)
+        if index is None:
+            raise AlignmentError(f"there is no stream {name!r}; there are {self._names}")
+        return self._streams[index]
+
+    def _new_key(self, name: str) -> KeyState:
+        streams = [KeyStream(keep_history=self._keep_history) for _ in self._streams]
+        matcher = self._policy.matcher(self._names, self._specs)
+        key = self._keys[name] = KeyState(name, streams, matcher)
+        if self._horizon != INFINITY:
+            heappush(self._forgetting, (-INFINITY, name))
+        return key
+
+    def _judge(
+        self, stream: StreamState, key: KeyState, event: Event, arrived: int
+    ) -> Fate | None:
+        """The fate of an event that is not accepted; None for one that is."""
+        own = key.streams[stream.index]
+        time = event.time
+        record = (time, event.id)
+        slot: Hashable = time if self._policy.distinct else record
+        seen = own.seen
+        if seen:
+            self._forget_records(seen, arrived)
+            if slot in seen or record in seen:
+                return Fate.DUPLICATE
+        if time > arrived + stream.max_future or event.duration > stream.max_duration:
+            # Its time is not taken: it counts as seen with its id only.
+            seen[record] = arrived
+            return Fate.INVALID
+        seen[slot] = arrived
+        if time < own.bound or time < stream.shared_bound or arrived - time > stream.max_delay:
+            return Fate.LATE
+        return None
+
+    def _forget_records(self, seen: dict[Hashable, int], arrived: int) -> None:
+        """Drop what is more than one horizon older, in log time."""
+        limit = arrived - self._horizon
+        while seen:
+            first = next(iter(seen))
+            if seen[first] >= limit:
+                return
+            del seen[first]
+
+    def _accept(self, stream: StreamState, key: KeyState, event: Event) -> None:
+        own = key.streams[stream.index]
+        bound = event.time - stream.lateness
+        if bound > own.bound:
+            own.raise_bound(bound, stream.log_time, self._least)
+        self._fates[Fate.PENDING] += 1
+        self._view.key = key
+        assert isinstance(stream.log_time, int)
+        key.matcher.add(stream.index, Entry(event, stream.log_time), self._view)
+
+    # What moves, and what that settles.
+
+    def _read_up_to(self, stream: StreamState, log_time: int) -> None:
+        slowest = stream.log_time <= self._least
+        stream.read_up_to(log_time)
+        if slowest:
+            self._update_least()
+
+    def _update_least(self) -> None:
+        self._least = min(
+            INFINITY if stream.explicit == INFINITY else stream.log_time
+            for stream in self._streams
+        )
+
+    def _promise(
+        self, stream: StreamState, bound: Duration, name: str | None, settled: list[AlignedSet]
+    ) -> None:
+        if name is None:
+            stream.promise(bound, self._least)
+            return
+        key = self._keys.get(name) or self._new_key(name)
+        key.newest = max(key.newest, stream.log_time)
+        own = key.streams[stream.index]
+        if bound > own.bound:
+            own.raise_bound(bound, stream.log_time, self._least)
+            self._settle(key, settled)
+
+    def _wake(self, stream: StreamState, settled: list[AlignedSet]) -> None:
+        """Look again at the keys that waited for what the stream has now reached."""
+        woken: dict[str, None] = {}
+        heap = stream.wake_by_bound
+        while heap and heap[0][0] <= stream.shared_bound:
+            need, name = heappop(heap)
+            key = self._keys.get(name)
+            if key is not None:
+                own = key.streams[stream.index]
+                if own.wake_bound == need:
+                    own.wake_bound = INFINITY
+                woken[name] = None
+        heap = stream.wake_by_log_time
+        while heap and heap[0][0] <= stream.log_time:
+            need, name = heappop(heap)
+            key = self._keys.get(name)
+            if key is not None:
+                own = key.streams[stream.index]
+                if own.wake_log_time == need:
+                    own.wake_log_time = INFINITY
+                woken[name] = None
+        for name in woken:
+            self._settle(self._keys[name], settled)
+
+    def _settle(self, key: KeyState, settled: list[AlignedSet]) -> None:
+        self._view.key = key
+        for one in key.matcher.settle(self._view):
+            settled.append(self._build(key.key, one))
+
+    def _build(self, key: str, settled: Settled) -> AlignedSet:
+        members = {}
+        absent = {}
+        for index, name in enumerate(self._names):
+            entries = settled.members.get(index)
+            if entries:
+                members[name] = tuple([entry.event for entry in entries])
+            elif index in settled.unsettled:
+                absent[name] = Absence.TIMEOUT
+            else:
+                absent[name] = Absence.PROVEN
+        return AlignedSet(
+            key,
+            settled.time,
+            members,
+            absent,
+            frozenset(self._names[index] for index in settled.unsettled),
+            settled.revision,
+            self._identity.of(key, settled.anchor, settled.revision),
+            settled.start,
+            settled.end,
+        )
+
+    def _forget(self) -> None:
+        """Forget the keys that every stream has passed by more than the horizon."""
+        heap = self._forgetting
+        while heap and heap[0][0] < self._least:
+            _, name = heappop(heap)
+            key = self._keys[name]
+            when = key.newest + self._horizon
+            if when >= self._least:
+                heappush(heap, (when, name))
+            elif self._holds(key):
+                # Not forgotten yet: ask again when the log has moved on by a horizon.
+                heappush(heap, (self._least + self._horizon, name))
+                if self._least == INFINITY:
+                    return
+            else:
+                del self._keys[name]
+
+    def _holds(self, key: KeyState) -> bool:
+        """Whether the key knows more than what the streams say of any key."""
+        return not key.matcher.idle or any(
+            own.bound > stream.shared_bound
+            for own, stream in zip(key.streams, self._streams, strict=True)
+        )
+
+
+#: Attributes that never change and are shared by all copies.
+_SHARED = ("_policy", "_names", "_specs", "_clock", "_identity", "_keep_history", "_index",
+           "_horizon")  # fmt: skip
+
+
+def _horizon(policy: Policy, specs: Iterable[StreamSpec]) -> Duration:
+    """How long, in log time, a record may matter to another one of its key."""
+    specs = list(specs)
+    extent = policy.extent(max(spec.max_duration for spec in specs))
+    max_delay = max(spec.max_delay for spec in specs)
+    max_future = max(spec.max_future for spec in specs)
+    return 2 * extent + max_delay + max_future + 1
+
+
+def _keep_events(aligner: Aligner) -> dict[int, object]:
+    """A memo for `copy.deepcopy` under which what is immutable is shared, not copied."""
+    return {id(part): part for part in (*aligner._specs, aligner._policy, aligner._clock)}
+
+
+def _in_order(settled: list[AlignedSet]) -> list[AlignedSet]:
+    if len(settled) > 1:
+        settled.sort(key=_order)
+    return settled
+
+
+def _order(one: AlignedSet) -> tuple[int, str]:
+    return (one.time, one.key)

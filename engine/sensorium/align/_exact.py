@@ -1,0 +1,117 @@
+"""The policy `exact`: events of equal time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from sensorium.align._require import required_streams
+from sensorium.align._waiting import Waiting
+from sensorium.durations import INFINITY, Duration
+from sensorium.events import Fate
+from sensorium.plugin import Entry, Matcher, Policy, Settled, StreamSpec, View
+
+__all__ = ["Exact"]
+
+
+class Exact(Policy):
+    """A set is the events of equal time, at most one a stream."""
+
+    name: ClassVar[str] = "exact"
+
+    def extent(self, max_duration: Duration) -> Duration:
+        return 0
+
+    def matcher(self, streams: Sequence[str], specs: Sequence[StreamSpec]) -> Matcher:
+        return _ExactMatcher(len(streams), required_streams(self, streams), self.deadline)
+
+
+class _Group:
+    """The events of one time."""
+
+    __slots__ = ("deadline", "entries")
+
+    def __init__(self) -> None:
+        self.entries: dict[int, Entry] = {}
+        #: Of the member that was logged first; it can only fall as older log times are read.
+        self.deadline: Duration = INFINITY
+
+
+class _ExactMatcher(Matcher):
+    __slots__ = ("_deadline", "_fresh", "_groups", "_required", "_timed_out", "_waiting")
+
+    def __init__(self, streams: int, required: frozenset[int], deadline: Duration) -> None:
+        self._required = required
+        self._deadline = deadline
+        self._groups: dict[int, _Group] = {}
+        self._waiting = [Waiting() for _ in range(streams)]
+        #: Times to look at in the next call of `settle`.
+        self._fresh: list[int] = []
+        #: Per time whose set the deadline closed, the streams that had not settled.
+        self._timed_out: dict[int, frozenset[int]] = {}
+
+    @property
+    def idle(self) -> bool:
+        return not self._groups
+
+    def add(self, stream: int, entry: Entry, view: View) -> None:
+        time = entry.event.time
+        if stream in self._timed_out.get(time, ()):
+            entry.mark(Fate.LATE)
+            view.release(entry)
+            return
+        group = self._groups.get(time)
+        if group is None:
+            group = self._groups[time] = _Group()
+        group.entries[stream] = entry
+        group.deadline = min(group.deadline, entry.arrived + self._deadline)
+        self._fresh.append(time)
+
+    def settle(self, view: View) -> Iterable[Settled]:
+        times, self._fresh = self._fresh, []
+        for stream, waiting in enumerate(self._waiting):
+            times += waiting.due(stream, view)
+        settled = [self._try(time, view) for time in dict.fromkeys(times) if time in self._groups]
+        if self._timed_out:
+            self._forget(view)
+        return [one for one in settled if one is not None]
+
+    def _try(self, time: int, view: View) -> Settled | None:
+        """Close the group if every stream is settled or has passed the deadline."""
+        group = self._groups[time]
+        deadline = group.deadline
+        members: dict[int, list[Entry]] = {}
+        unsettled = []
+        for stream in range(len(self._waiting)):
+            entry = group.entries.get(stream)
+            if entry is not None and entry.arrived <= deadline:
+                members[stream] = [entry]
+            elif view.open(stream, time, time, deadline):
+                if not view.passed(stream, deadline):
+                    self._waiting[stream].push(time, time, deadline)
+                    return None
+                unsettled.append(stream)
+        del self._groups[time]
+        if unsettled:
+            self._timed_out[time] = frozenset(unsettled)
+        wanted = members.keys() >= self._required
+        for stream, entry in group.entries.items():
+            if stream not in members:
+                entry.mark(Fate.LATE)
+            elif wanted:
+                entry.mark(Fate.MATCHED)
+            view.release(entry)
+        if not wanted:
+            return None
+        return Settled(time, time, time, time, members, frozenset(unsettled))
+
+    def _forget(self, view: View) -> None:
+        """Drop the notes on closed times at which nothing can come any more."""
+        done = [
+            time
+            for time, streams in self._timed_out.items()
+            if not any(view.open(stream, time, time) for stream in streams)
+        ]
+        for time in done:
+            del self._timed_out[time]
+

@@ -1,0 +1,225 @@
+"""Session windows: events of one key that follow each other closely, over all streams."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Sequence
+
+from sensorium.durations import INFINITY, Duration
+from sensorium.events import Fate
+from sensorium.plugin import Entry, Matcher, Settled, View
+
+__all__ = ["SessionMatcher"]
+
+_Member = tuple[int, Entry]
+
+
+class _Session:
+    """Events that follow each other at most `gap` after the latest end so far."""
+
+    __slots__ = ("end", "members", "start")
+
+    def __init__(self, start: int, end: int, members: list[_Member]) -> None:
+        self.start = start
+        self.end = end
+        self.members = members
+
+    def reaches(self, start: int, end: int, gap: int) -> bool:
+        """Whether what covers ``[start, end)`` belongs to the session."""
+        return start <= self.end + gap and end >= self.start - gap
+
+    def take(self, other: _Session) -> None:
+        """Become one with another session."""
+        self.start = min(self.start, other.start)
+        self.end = max(self.end, other.end)
+        self.members = other.members + self.members
+
+
+class _Cell:
+    """One multiple of `max_length`: no session crosses it."""
+
+    __slots__ = ("closed", "members", "open", "stale")
+
+    def __init__(self) -> None:
+        #: What was accepted and is not in a closed session.
+        self.members: list[_Member] = []
+        #: The sessions of `members`, in the order of their starts, unless `stale`.
+        self.open: list[_Session] = []
+        self.stale = False
+        #: Sessions that a deadline closed while something could still come within reach.
+        self.closed: list[_Session] = []
+
+
+class SessionMatcher(Matcher):
+    """The sessions of one key.
+
+    Without a deadline, sessions only grow and merge, in whatever order events come. With one,
+    what an event may join depends on what had been logged before it, so sessions are formed in
+    the order of log time; they are formed again when a stream is read behind another.
+    """
+
+    __slots__ = ("_cells", "_deadline", "_gap", "_length", "_required", "_streams")
+
+    def __init__(
+        self,
+        streams: int,
+        required: frozenset[int],
+        gap: int,
+        max_length: int,
+        deadline: Duration,
+    ) -> None:
+        self._streams = streams
+        self._required = required
+        self._gap = gap
+        self._length = max_length
+        self._deadline = deadline
+        self._cells: dict[int, _Cell] = {}
+
+    @property
+    def idle(self) -> bool:
+        return not self._cells
+
+    def add(self, stream: int, entry: Entry, view: View) -> None:
+        number = entry.event.time // self._length
+        cell = self._cells.get(number)
+        if cell is None:
+            cell = self._cells[number] = _Cell()
+        member = (stream, entry)
+        event = entry.event
+        if any(closed.reaches(event.time, event.end, self._gap) for closed in cell.closed):
+            entry.mark(Fate.LATE)
+            view.release(entry)
+        elif self._deadline == INFINITY:
+            self._join(cell.open, member)
+            cell.members.append(member)
+        else:
+            insort(cell.members, member, key=_log_order)
+            cell.stale = True
+
+    def settle(self, view: View) -> Iterable[Settled]:
+        settled: list[Settled] = []
+        for number in sorted(self._cells):
+            cell = self._cells[number]
+            if cell.stale:
+                self._form(cell, number)
+            self._close(cell, number, view, settled)
+            if cell.closed:
+                last = (number + 1) * self._length - 1
+                cell.closed = [
+                    session
+                    for session in cell.closed
+                    if any(
+                        view.open(stream, -INFINITY, min(session.end + self._gap, last))
+                        for stream in range(self._streams)
+                    )
+                ]
+            if not cell.members and not cell.closed:
+                del self._cells[number]
+        return settled
+
+    def _due(self, session: _Session, number: int) -> Duration:
+        """The session's deadline, in log time."""
+        return min(session.end + self._gap, (number + 1) * self._length) + self._deadline
+
+    def _join(self, sessions: list[_Session], member: _Member) -> None:
+        """Put an event into the sessions within its reach, which become one."""
+        event = member[1].event
+        joined = _Session(event.time, event.end, [member])
+        rest = []
+        for session in sessions:
+            if session.reaches(joined.start, joined.end, self._gap):
+                joined.take(session)
+            else:
+                rest.append(session)
+        insort(rest, joined, key=_start)
+        sessions[:] = rest
+
+    def _form(self, cell: _Cell, number: int) -> None:
+        """Form the sessions anew, in the order of log time."""
+        sessions: list[_Session] = []
+        for member in cell.members:
+            entry = member[1]
+            within = [
+                session
+                for session in sessions
+                if session.reaches(entry.event.time, entry.event.end, self._gap)
+            ]
+            if any(entry.arrived > self._due(session, number) for session in within):
+                # It missed one of them. Its fate waits with the session that it missed.
+                entry.mark(Fate.LATE)
+                continue
+            entry.fate = Fate.UNMATCHED
+            self._join(sessions, member)
+        cell.open = sessions
+        cell.stale = False
+
+    def _close(self, cell: _Cell, number: int, view: View, settled: list[Settled]) -> None:
+        """Close the sessions that have settled or whose deadline has passed."""
+        left = []
+        for session in cell.open:
+            unsettled = self._unsettled(session, number, view)
+            if unsettled is None:
+                left.append(session)
+            else:
+                settled += self._emit(session, unsettled, view)
+                self._drop(cell, session, unsettled, view)
+        cell.open = left
+
+    def _unsettled(self, session: _Session, number: int, view: View) -> frozenset[int] | None:
+        deadline = self._due(session, number)
+        last = min(session.end + self._gap, (number + 1) * self._length - 1)
+        unsettled = []
+        for stream in range(self._streams):
+            if view.open(stream, -INFINITY, last, deadline):
+                if not view.passed(stream, deadline):
+                    return None
+                unsettled.append(stream)
+        return frozenset(unsettled)
+
+    def _emit(
+        self, session: _Session, unsettled: frozenset[int], view: View
+    ) -> Sequence[Settled]:
+        members: dict[int, list[Entry]] = {}
+        for stream, entry in sorted(session.members, key=_time_order):
+            members.setdefault(stream, []).append(entry)
+        wanted = members.keys() >= self._required
+        for _, entry in session.members:
+            if wanted:
+                entry.mark(Fate.MATCHED)
+            view.release(entry)
+        if not wanted:
+            return ()
+        start = session.start
+        return (Settled(start, start, start, session.end, members, unsettled),)
+
+    def _drop(
+        self, cell: _Cell, session: _Session, unsettled: frozenset[int], view: View
+    ) -> None:
+        """Forget a closed session's events, and what missed it."""
+        members = set(map(id, (entry for _, entry in session.members)))
+        left = []
+        for member in cell.members:
+            entry = member[1]
+            if id(entry) in members:
+                continue
+            if entry.fate is Fate.LATE and session.reaches(
+                entry.event.time, entry.event.end, self._gap
+            ):
+                view.release(entry)
+            else:
+                left.append(member)
+        cell.members = left
+        if unsettled:
+            cell.closed.append(session)
+
+
+def _log_order(member: _Member) -> tuple[int, int, int]:
+    return (member[1].arrived, member[0], member[1].event.time)
+
+
+def _time_order(member: _Member) -> tuple[int, int]:
+    return (member[1].event.time, member[0])
+
+
+def _start(session: _Session) -> int:
+    return session.start

@@ -1,0 +1,134 @@
+"""What the aligner keeps per stream, and per stream of a key: log time, bounds, what was seen."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Hashable
+
+from sensorium.durations import INFINITY, Duration
+from sensorium.plugin import Matcher, StreamSpec
+
+__all__ = ["History", "KeyState", "KeyStream", "StreamState"]
+
+
+class History:
+    """How a bound grew with log time, so that it can be asked for as of a passed deadline.
+
+    The bound as of log time L is the last one that was noted at a log time <= L.
+    """
+
+    __slots__ = ("bounds", "log_times")
+
+    def __init__(self) -> None:
+        self.log_times: list[Duration] = []
+        self.bounds: list[Duration] = []
+
+    def note(self, log_time: Duration, bound: Duration, floor: Duration) -> None:
+        """Note a new, greater bound; forget what lies before `floor`, the least log time that
+        can still be asked for."""
+        if self.log_times and self.log_times[-1] == log_time:
+            self.bounds[-1] = bound
+            return
+        if len(self.log_times) >= 8:
+            # The last entry at or before the floor still answers for the floor itself.
+            keep = bisect_right(self.log_times, floor) - 1
+            if keep > 0:
+                del self.log_times[:keep]
+                del self.bounds[:keep]
+        self.log_times.append(log_time)
+        self.bounds.append(bound)
+
+    def at(self, log_time: Duration) -> Duration:
+        """The bound as of a log time; minus infinity before the first note."""
+        index = bisect_right(self.log_times, log_time)
+        return self.bounds[index - 1] if index else -INFINITY
+
+
+class StreamState:
+    """One stream: its rules, its log time, and the bound that it gives to every key."""
+
+    __slots__ = (
+        "explicit",
+        "history",
+        "index",
+        "lateness",
+        "log_time",
+        "max_delay",
+        "max_duration",
+        "max_future",
+        "name",
+        "offset",
+        "shared_bound",
+        "wake_by_bound",
+        "wake_by_log_time",
+    )
+
+    def __init__(self, index: int, name: str, spec: StreamSpec, *, keep_history: bool) -> None:
+        self.index = index
+        self.name = name
+        self.lateness = spec.lateness
+        self.max_delay = spec.max_delay
+        self.max_future = spec.max_future
+        self.max_duration = spec.max_duration
+        self.offset = int(spec.offset)
+        #: F: the greatest log time read.
+        self.log_time: Duration = -INFINITY
+        #: The greatest explicit bound for all keys; infinity once closed.
+        self.explicit: Duration = -INFINITY
+        #: max(explicit, log_time - max_delay): the bound of a key that was never seen.
+        self.shared_bound: Duration = -INFINITY
+        self.history = History() if keep_history else None
+        #: Heaps of (shared bound or log time at which to look again, key).
+        self.wake_by_bound: list[tuple[Duration, str]] = []
+        self.wake_by_log_time: list[tuple[Duration, str]] = []
+
+    def read_up_to(self, log_time: Duration) -> None:
+        """The stream has been read up to a log time, greater than before."""
+        self.log_time = log_time
+        bound = log_time - self.max_delay
+        if bound > self.shared_bound:
+            self.shared_bound = bound
+
+    def promise(self, bound: Duration, floor: Duration) -> None:
+        """Nothing older than `bound` will count, for any key."""
+        if bound > self.explicit:
+            self.explicit = bound
+            if self.history is not None:
+                self.history.note(self.log_time, bound, floor)
+            self.shared_bound = max(self.shared_bound, bound)
+
+
+class KeyStream:
+    """One stream of one key."""
+
+    __slots__ = ("bound", "history", "seen", "wake_bound", "wake_log_time")
+
+    def __init__(self, *, keep_history: bool) -> None:
+        #: max(newest accepted time - lateness, explicit bounds of this key).
+        self.bound: Duration = -INFINITY
+        self.history = History() if keep_history else None
+        #: Log time per record seen, by its time (or time and id), in log order: the memory
+        #: for duplicates, and for the times that no further event can take.
+        self.seen: dict[Hashable, int] = {}
+        #: The least entries of this key in the stream's wake heaps.
+        self.wake_bound: Duration = INFINITY
+        self.wake_log_time: Duration = INFINITY
+
+    def raise_bound(self, bound: Duration, log_time: Duration, floor: Duration) -> None:
+        """Raise the key's own bound; `log_time` is the stream's now."""
+        self.bound = bound
+        if self.history is not None:
+            self.history.note(log_time, bound, floor)
+
+
+class KeyState:
+    """One key: its streams, its matcher, and when it was last heard of."""
+
+    __slots__ = ("key", "matcher", "newest", "streams")
+
+    def __init__(self, key: str, streams: list[KeyStream], matcher: Matcher) -> None:
+        self.key = key
+        self.streams = streams
+        self.matcher = matcher
+        #: The greatest log time of its records.
+        self.newest: Duration = -INFINITY

@@ -1,0 +1,83 @@
+"""What a matcher sees of the aligner: bounds, log time, and what may still come."""
+
+from __future__ import annotations
+
+from collections import Counter
+from heapq import heappush
+
+from sensorium.align._state import KeyState, KeyStream, StreamState
+from sensorium.durations import INFINITY, Duration
+from sensorium.events import Fate
+from sensorium.plugin import Entry, View
+
+__all__ = ["KeyView"]
+
+
+class KeyView(View):
+    """The view of one key at a time; the aligner points it at the key that it settles."""
+
+    __slots__ = ("distinct", "fates", "key", "streams")
+
+    def __init__(self, streams: list[StreamState], *, distinct: bool, fates: Counter[Fate]) -> None:
+        self.streams = streams
+        self.distinct = distinct
+        self.fates = fates
+        self.key: KeyState
+
+    def bound(self, stream: int, at: Duration = INFINITY) -> Duration:
+        state = self.streams[stream]
+        own = self.key.streams[stream]
+        if state.log_time <= at:
+            return own.bound if own.bound > state.shared_bound else state.shared_bound
+        # The stream has been read beyond `at`, so all that was logged by then is known, and
+        # its log time stood at `at` exactly.
+        bound = at - state.max_delay
+        if state.history is not None:
+            bound = max(bound, state.history.at(at))
+        if own.history is not None:
+            bound = max(bound, own.history.at(at))
+        return bound
+
+    def passed(self, stream: int, log_time: Duration) -> bool:
+        return self.streams[stream].log_time > log_time
+
+    def open(self, stream: int, first: Duration, last: Duration, at: Duration = INFINITY) -> bool:
+        state = self.streams[stream]
+        own = self.key.streams[stream]
+        now = state.log_time <= at
+        if now:
+            time = own.bound if own.bound > state.shared_bound else state.shared_bound
+        else:
+            time = self.bound(stream, at)
+        if time < first:
+            time = first
+        if time > last:
+            return False
+        if self.distinct:
+            seen = own.seen
+            while time in seen and seen[time] <= at:
+                time += 1
+                if time > last:
+                    return False
+        if now:
+            self._wake(state, own, last, at)
+        return True
+
+    def _wake(self, state: StreamState, own: KeyStream, last: Duration, at: Duration) -> None:
+        """Have the matcher called again when the stream's progress may change the answer."""
+        need = last + 1
+        if self.distinct:
+            # Times already taken cannot come again: the bound need not pass them.
+            seen = own.seen
+            while need - 1 in seen:
+                need -= 1
+        if need < own.wake_bound:
+            own.wake_bound = need
+            heappush(state.wake_by_bound, (need, self.key.key))
+        if at + 1 < own.wake_log_time:
+            own.wake_log_time = at + 1
+            heappush(state.wake_by_log_time, (at + 1, self.key.key))
+
+    def release(self, entry: Entry) -> None:
+        self.fates[entry.fate] += 1
+        self.fates[Fate.PENDING] -= 1

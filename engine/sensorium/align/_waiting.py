@@ -1,0 +1,45 @@
+"""Sets that wait for one stream, found again when its bound or log time has moved."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+from sensorium.durations import INFINITY, Duration
+from sensorium.plugin import View
+
+__all__ = ["Waiting"]
+
+
+class Waiting:
+    """The anchors of one key that wait for one stream.
+
+    Each waits with a witness: a time at which an event that would change the set can still come.
+    As long as the stream's bound has not passed the witness, and nothing was added at it, the
+    set cannot have settled and need not be looked at. An anchor may stand here more than once;
+    whoever takes it out looks again.
+    """
+
+    __slots__ = ("_by_deadline", "_by_witness")
+
+    def __init__(self) -> None:
+        self._by_witness: list[tuple[Duration, int]] = []
+        self._by_deadline: list[tuple[Duration, int]] = []
+
+    def push(self, anchor: int, witness: Duration, deadline: Duration) -> None:
+        """Let an anchor wait."""
+        heappush(self._by_witness, (witness, anchor))
+        if deadline != INFINITY:
+            heappush(self._by_deadline, (deadline, anchor))
+
+    def due(self, stream: int, view: View) -> list[int]:
+        """Take out the anchors whose witness or deadline the stream has passed."""
+        anchors: list[int] = []
+        waiting = self._by_witness
+        if waiting:
+            bound = view.bound(stream)
+            while waiting and waiting[0][0] < bound:
+                anchors.append(heappop(waiting)[1])
+        waiting = self._by_deadline
+        while waiting and view.passed(stream, waiting[0][0]):
+            anchors.append(heappop(waiting)[1])
+        return anchors
