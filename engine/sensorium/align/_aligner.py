@@ -106,9 +106,7 @@ class Aligner:
         arrived = event.arrived
         if arrived is None or stream.offset:
             arrived = self._clock() if arrived is None else arrived
-            event = replace(
-                event, time=event.time + stream.offset, id=event.id, arrived=arrived
-            )
+            event = replace(event, time=event.time + stream.offset, id=event.id, arrived=arrived)
         moved = arrived > stream.log_time
         if moved:
             self._read_up_to(stream, arrived)
@@ -209,9 +207,7 @@ class Aligner:
             heappush(self._forgetting, (-INFINITY, name))
         return key
 
-    def _judge(
-        self, stream: StreamState, key: KeyState, event: Event, arrived: int
-    ) -> Fate | None:
+    def _judge(self, stream: StreamState, key: KeyState, event: Event, arrived: int) -> Fate | None:
         """The fate of an event that is not accepted; None for one that is."""
         own = key.streams[stream.index]
         time = event.time
@@ -260,8 +256,7 @@ class Aligner:
 
     def _update_least(self) -> None:
         self._least = min(
-            INFINITY if stream.explicit == INFINITY else stream.log_time
-            for stream in self._streams
+            INFINITY if stream.explicit == INFINITY else stream.log_time for stream in self._streams
         )
 
     def _promise(

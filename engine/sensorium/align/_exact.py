@@ -114,4 +114,3 @@ class _ExactMatcher(Matcher):
         ]
         for time in done:
             del self._timed_out[time]
-

@@ -176,9 +176,7 @@ class SessionMatcher(Matcher):
                 unsettled.append(stream)
         return frozenset(unsettled)
 
-    def _emit(
-        self, session: _Session, unsettled: frozenset[int], view: View
-    ) -> Sequence[Settled]:
+    def _emit(self, session: _Session, unsettled: frozenset[int], view: View) -> Sequence[Settled]:
         members: dict[int, list[Entry]] = {}
         for stream, entry in sorted(session.members, key=_time_order):
             members.setdefault(stream, []).append(entry)
@@ -192,9 +190,7 @@ class SessionMatcher(Matcher):
         start = session.start
         return (Settled(start, start, start, session.end, members, unsettled),)
 
-    def _drop(
-        self, cell: _Cell, session: _Session, unsettled: frozenset[int], view: View
-    ) -> None:
+    def _drop(self, cell: _Cell, session: _Session, unsettled: frozenset[int], view: View) -> None:
         """Forget a closed session's events, and what missed it."""
         members = set(map(id, (entry for _, entry in session.members)))
         left = []

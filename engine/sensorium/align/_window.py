@@ -154,9 +154,7 @@ class _WindowMatcher(Matcher):
                     if not entry.pending:
                         view.release(entry)
             if wanted:
-                settled.append(
-                    Settled(start, start, start, start + self._size, window, unsettled)
-                )
+                settled.append(Settled(start, start, start, start + self._size, window, unsettled))
         return settled
 
     def _unsettled(self, end: int, view: View) -> frozenset[int] | None:
