@@ -29,7 +29,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the figures."""
     pipeline, host = open_pipeline(args)
-    from sensorium.train import evaluate
+    from sensorium.train import evaluate, print_eval
 
-    print(evaluate(pipeline, host, data=args.data, json=args.json, plots=args.plots))
+    print_eval(evaluate(pipeline, host, data=args.data, json_path=args.json, plots=args.plots))
     return 0

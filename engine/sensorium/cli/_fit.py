@@ -34,7 +34,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Train and write the checkpoint."""
     pipeline, host = open_pipeline(args)
-    from sensorium.train import fit
+    from sensorium.train import fit, print_fit
 
-    fit(pipeline, host, data=args.data, output=args.output, seed=args.seed, epochs=args.epochs)
+    report = fit(
+        pipeline, host, data=args.data, output=args.output, seed=args.seed, epochs=args.epochs
+    )
+    print_fit(report)
     return 0
