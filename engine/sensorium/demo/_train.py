@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from sensorium.demo._damage import Damage
 from sensorium.demo._layout import place
@@ -14,11 +14,9 @@ from sensorium.errors import ConfigError
 from sensorium.host import Pipeline, PluginHost, load_pipeline
 from sensorium.train import FitReport, fit
 
-__all__ = ["MODELS", "Model", "fit_demo", "open_pipeline", "shipped_checkpoint"]
+__all__ = ["DATA", "MODELS", "fit_demo", "open_pipeline"]
 
-Model: TypeAlias = Literal["stats", "cnn"]
-
-_DATA: Final = Path(__file__).parent / "data"
+DATA: Final = Path(__file__).parent / "data"
 #: The pipeline file of each model.
 MODELS: Final[dict[str, str]] = {"stats": "watch.yaml", "cnn": "watch-cnn.yaml"}
 #: Keys are s04-PEN-013: what one person did stays on one side of the split.
@@ -95,11 +93,4 @@ def open_pipeline(model: str, host: PluginHost, checkpoint: Path | None = None) 
     if model not in MODELS:
         raise ConfigError(f"there is no model {model!r}; there are {', '.join(MODELS)}")
     overrides = [] if checkpoint is None else [f"checkpoint={checkpoint}"]
-    return load_pipeline(_DATA / MODELS[model], overrides=overrides, plugins=host)
-
-
-def shipped_checkpoint(pipeline: Pipeline) -> Path | None:
-    """The checkpoint beside the pipeline file, if one ships."""
-    path = pipeline.checkpoint
-    return path if path is not None and path.is_file() else None
-
+    return load_pipeline(DATA / MODELS[model], overrides=overrides, plugins=host)
