@@ -27,7 +27,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=int, default=0, help="what makes it reproducible (default 0)"
     )
-    parser.add_argument("--epochs", type=int, help="how often the data are gone through")
+    parser.add_argument(
+        "--epochs", type=int, default=60, help="how often the data are gone through (default 60)"
+    )
     return parser
 
 
