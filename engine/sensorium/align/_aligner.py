@@ -146,10 +146,13 @@ class Aligner:
         return _in_order(settled)
 
     def advance(self, stream: str, time: Duration, key: str | None = None) -> list[AlignedSet]:
-        """Promise that no event of the stream older than `time` will count, for one key or all."""
+        """Promise that no event of the stream older than `time` will count, for one key or all.
+
+        `time` is by the producer's clock, as event times are: the stream's offset is added.
+        """
         state = self._stream(stream)
         settled: list[AlignedSet] = []
-        self._promise(state, time, key, settled)
+        self._promise(state, time + state.offset, key, settled)
         self._wake(state, settled)
         return _in_order(settled)
 
@@ -256,7 +259,8 @@ class Aligner:
 
     def _update_least(self) -> None:
         self._least = min(
-            INFINITY if stream.explicit == INFINITY else stream.log_time for stream in self._streams
+            (stream.log_time for stream in self._streams if stream.explicit != INFINITY),
+            default=self._least,
         )
 
     def _promise(
@@ -335,8 +339,6 @@ class Aligner:
             elif self._holds(key):
                 # Not forgotten yet: ask again when the log has moved on by a horizon.
                 heappush(heap, (self._least + self._horizon, name))
-                if self._least == INFINITY:
-                    return
             else:
                 del self._keys[name]
 

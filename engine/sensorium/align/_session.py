@@ -38,7 +38,7 @@ class _Session:
 class _Cell:
     """One multiple of `max_length`: no session crosses it."""
 
-    __slots__ = ("closed", "members", "open", "stale")
+    __slots__ = ("closed", "late", "members", "open", "stale")
 
     def __init__(self) -> None:
         #: What was accepted and is not in a closed session.
@@ -46,6 +46,8 @@ class _Cell:
         #: The sessions of `members`, in the order of their starts, unless `stale`.
         self.open: list[_Session] = []
         self.stale = False
+        #: Whether some of `members` missed the session that they are within reach of.
+        self.late = False
         #: Sessions that a deadline closed while something could still come within reach.
         self.closed: list[_Session] = []
 
@@ -103,6 +105,8 @@ class SessionMatcher(Matcher):
             if cell.stale:
                 self._form(cell, number)
             self._close(cell, number, view, settled)
+            if cell.late:
+                self._release_late(cell, number, view)
             if cell.closed:
                 last = (number + 1) * self._length - 1
                 cell.closed = [
@@ -137,19 +141,19 @@ class SessionMatcher(Matcher):
     def _form(self, cell: _Cell, number: int) -> None:
         """Form the sessions anew, in the order of log time."""
         sessions: list[_Session] = []
+        cell.late = False
         for member in cell.members:
             entry = member[1]
+            event = entry.event
             within = [
-                session
-                for session in sessions
-                if session.reaches(entry.event.time, entry.event.end, self._gap)
-            ]
+                session for session in sessions if session.reaches(event.time, event.end, self._gap)
+            ] or [_Session(event.time, event.end, [member])]
             if any(entry.arrived > self._due(session, number) for session in within):
-                # It missed one of them. Its fate waits with the session that it missed.
-                entry.mark(Fate.LATE)
-                continue
-            entry.fate = Fate.UNMATCHED
-            self._join(sessions, member)
+                entry.fate = Fate.LATE
+                cell.late = True
+            else:
+                entry.fate = Fate.UNMATCHED
+                self._join(sessions, member)
         cell.open = sessions
         cell.stale = False
 
@@ -162,7 +166,7 @@ class SessionMatcher(Matcher):
                 left.append(session)
             else:
                 settled += self._emit(session, unsettled, view)
-                self._drop(cell, session, unsettled, view)
+                self._drop(cell, session, unsettled)
         cell.open = left
 
     def _unsettled(self, session: _Session, number: int, view: View) -> frozenset[int] | None:
@@ -190,23 +194,30 @@ class SessionMatcher(Matcher):
         start = session.start
         return (Settled(start, start, start, session.end, members, unsettled),)
 
-    def _drop(self, cell: _Cell, session: _Session, unsettled: frozenset[int], view: View) -> None:
-        """Forget a closed session's events, and what missed it."""
-        members = set(map(id, (entry for _, entry in session.members)))
+    @staticmethod
+    def _drop(cell: _Cell, session: _Session, unsettled: frozenset[int]) -> None:
+        """Forget a closed session's events."""
+        members = set(map(id, session.members))
+        cell.members = [member for member in cell.members if id(member) not in members]
+        if unsettled:
+            cell.closed.append(session)
+
+    def _release_late(self, cell: _Cell, number: int, view: View) -> None:
+        """Let go of what missed its session, once nothing logged before it can be read any more:
+        until then a session that is found to be longer may still take it."""
+        end = (number + 1) * self._length - 1
         left = []
         for member in cell.members:
             entry = member[1]
-            if id(entry) in members:
-                continue
-            if entry.fate is Fate.LATE and session.reaches(
-                entry.event.time, entry.event.end, self._gap
+            if entry.fate is Fate.LATE and not any(
+                view.open(stream, -INFINITY, end, entry.arrived)
+                and not view.passed(stream, entry.arrived)
+                for stream in range(self._streams)
             ):
                 view.release(entry)
             else:
                 left.append(member)
         cell.members = left
-        if unsettled:
-            cell.closed.append(session)
 
 
 def _log_order(member: _Member) -> tuple[int, int, int]:

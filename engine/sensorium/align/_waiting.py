@@ -39,7 +39,11 @@ class Waiting:
             bound = view.bound(stream)
             while waiting and waiting[0][0] < bound:
                 anchors.append(heappop(waiting)[1])
-        waiting = self._by_deadline
-        while waiting and view.passed(stream, waiting[0][0]):
-            anchors.append(heappop(waiting)[1])
+        deadlines = self._by_deadline
+        while deadlines and view.passed(stream, deadlines[0][0]):
+            anchors.append(heappop(deadlines)[1])
+        if waiting:
+            # Whoever woke this key used up its place with the stream: ask for another call.
+            witness = waiting[0][0]
+            view.open(stream, witness, witness, deadlines[0][0] if deadlines else INFINITY)
         return anchors
