@@ -32,7 +32,9 @@ def accuracy_offline(pipeline: Pipeline, models: Models, placed: Sequence[Placed
     """
     policy = pipeline.policy
     if not isinstance(policy, Window) or policy.size is None:
-        raise ConfigError("the demo compares windows: set `policy: window` and its `size`", path="align")
+        raise ConfigError(
+            "the demo compares windows: set `policy: window` and its `size`", path="align"
+        )
     size, hop = int(policy.size), int(policy.hop or policy.size)
     truth: list[str] = []
     items: dict[str, list[Samples]] = {name: [] for name in pipeline.streams}
