@@ -111,7 +111,7 @@ def accuracy_by_streams(
             given = {name: np.full(len(rows), name in some) for name in names}
             shown = encoded.take(rows, given)
             found["+".join(some)] = _accuracy(
-                pipeline, models, shown, [truth[sets[row].key] for row in rows]
+                pipeline, models, shown, [truth[sets[int(row)].key] for row in rows]
             )
     return found
 
