@@ -22,9 +22,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--json", action="store_true", help="print nothing but the figures, as one JSON object"
     )
-    parser.add_argument(
-        "--executor", default="local", help="what runs it: local (default local)"
-    )
+    parser.add_argument("--executor", default="local", help="what runs it: local (default local)")
     parser.add_argument(
         "--model",
         default="stats",
@@ -76,7 +74,9 @@ def _speed(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither max nor a factor such as 10") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither max nor a factor such as 10"
+        ) from None
 
 
 def run(args: argparse.Namespace) -> int:

@@ -32,7 +32,9 @@ def accuracy_offline(pipeline: Pipeline, models: Models, placed: Sequence[Placed
     """
     policy = pipeline.policy
     if not isinstance(policy, Window) or policy.size is None:
-        raise ConfigError("the demo compares windows: set `policy: window` and its `size`", path="align")
+        raise ConfigError(
+            "the demo compares windows: set `policy: window` and its `size`", path="align"
+        )
     size, hop = int(policy.size), int(policy.hop or policy.size)
     truth: list[str] = []
     items: dict[str, list[Samples]] = {name: [] for name in pipeline.streams}
@@ -109,7 +111,7 @@ def accuracy_by_streams(
             given = {name: np.full(len(rows), name in some) for name in names}
             shown = encoded.take(rows, given)
             found["+".join(some)] = _accuracy(
-                pipeline, models, shown, [truth[sets[row].key] for row in rows]
+                pipeline, models, shown, [truth[sets[int(row)].key] for row in rows]
             )
     return found
 

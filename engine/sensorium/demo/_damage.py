@@ -59,9 +59,7 @@ class Damage:
         return int(rng.integers(min(_LEAST_DELAY, self.disorder), self.disorder + 1))
 
 
-def silences(
-    start: int, end: int, share: float, rng: np.random.Generator
-) -> list[tuple[int, int]]:
+def silences(start: int, end: int, share: float, rng: np.random.Generator) -> list[tuple[int, int]]:
     """Bursts of silence that take about a share of a time.
 
     Parameters

@@ -91,9 +91,8 @@ def chunks(placed: Sequence[Placed], damage: Damage, seed: int) -> list[Chunk]:
             # A generator for each, so that damage to one stream leaves the others as they are.
             rng = np.random.default_rng([seed, _CHUNKS, index, number])
             for chunk in _sent(item, stream, samples, damage, rng):
-                if damage.shuffle_keys and stream == "gyro":
-                    chunk = swaps.swapped(chunk)
-                sent.append(chunk)
+                astray = damage.shuffle_keys and stream == "gyro"
+                sent.append(swaps.swapped(chunk) if astray else chunk)
     return sorted(sent, key=lambda chunk: (chunk.arrived, chunk.stream, chunk.key))
 
 
@@ -134,6 +133,4 @@ class _Swaps:
         rng = np.random.default_rng([self._seed, _SWAPS, chunk.time // _SWAP])
         by = 1 + int(rng.integers(1 << 30)) % (len(keys) - 1)
         key = keys[(keys.index(chunk.key) + by) % len(keys)]
-        return Chunk(
-            chunk.stream, key, chunk.time, chunk.duration, chunk.arrived, chunk.samples
-        )
+        return Chunk(chunk.stream, key, chunk.time, chunk.duration, chunk.arrived, chunk.samples)

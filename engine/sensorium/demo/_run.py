@@ -20,7 +20,7 @@ from sensorium.demo._train import fit_demo, open_pipeline
 from sensorium.demo._watch import load_trials, split_trials
 from sensorium.durations import parse_duration
 from sensorium.errors import ConfigError
-from sensorium.events import DeadLetter, Prediction
+from sensorium.events import AlignedSet, DeadLetter, Prediction
 from sensorium.host import Pipeline, PluginHost
 from sensorium.plugin import PluginConfig, Sink
 from sensorium.runtime import LocalExecutor, Models, RunSummary, load_models, stop_on_signals
@@ -166,13 +166,18 @@ def _stream(
     topics = [part.topic for part in pipeline.streams.values()]
     config = source.Config.model_validate({"path": str(recording), "speed": speed})
     with display.watching(board) as update:
+
+        def take(predictions: Sequence[Prediction], sets: Sequence[AlignedSet]) -> None:
+            board.take(predictions, sets)
+            update()
+
         executor = LocalExecutor(
             pipeline,
             host,
             source(config, topics),
             _NoSink(PluginConfig()),
             models=models,
-            on_predictions=lambda predictions, sets: (board.take(predictions, sets), update())[1],
+            on_predictions=take,
         )
         with stop_on_signals(executor):
             return executor.run()

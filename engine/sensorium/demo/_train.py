@@ -19,8 +19,9 @@ __all__ = ["DATA", "MODELS", "fit_demo", "open_pipeline"]
 DATA: Final = Path(__file__).parent / "data"
 #: The pipeline file of each model.
 MODELS: Final[dict[str, str]] = {"stats": "watch.yaml", "cnn": "watch-cnn.yaml"}
-#: Keys are s04-PEN-013: what one person did stays on one side of the split.
-_PERSON: Final = "^(s[0-9]+)-"
+#: By key and not by person: six people are few, and those held out from training altogether
+#: judge the model. So the card's own figures, of people who were trained on, flatter it.
+_VALIDATION: Final = 0.05
 
 
 def fit_demo(
@@ -66,8 +67,7 @@ def fit_demo(
             [whole, broken],
             output,
             seed=seed,
-            validation=0.15,
-            group=_PERSON,
+            validation=_VALIDATION,
             licence="Apache-2.0",
             progress=progress,
         )
