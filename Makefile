@@ -61,7 +61,7 @@ soak: $(TEST)/.installed ## the tests with long property runs
 	SENSORIUM_SOAK=1 $(TEST)/bin/python -m pytest --timeout 7200 $(ARGS)
 
 bench: $(TEST)/.installed ## measure the engine against the bare models
-	$(TEST)/bin/python -m tests.benchmarks $(ARGS)
+	$(TEST)/bin/python tests/benchmarks/pipeline.py $(ARGS)
 
 clean: ## remove the environments and everything built
 	rm -rf $(DEMO) $(TEST) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
