@@ -130,8 +130,8 @@ class Bench:
         self.threads = threads
         self.batches = 0
 
-    def engine(self, keep: list[AlignedSet] | None = None) -> RunSummary:
-        """Run the whole line once; source and sink are lists."""
+    def engine(self, keep: list[AlignedSet] | None = None) -> LocalExecutor:
+        """The whole line, ready to run once; the source is a list."""
         self.batches = 0
 
         def count(_: Sequence[Prediction], sets: Sequence[AlignedSet]) -> None:
@@ -146,7 +146,7 @@ class Bench:
             NowhereSink(PluginConfig()),
             models=self.models,
             on_predictions=count,
-        ).run()
+        )
 
     def prepare(self, sets: Sequence[AlignedSet]) -> dict[str, Arrays]:
         """The arrays of a micro-batch, with no engine but what cuts out the samples."""
@@ -173,17 +173,19 @@ def measure(model: str, size: int, threads: int, repeat: int, most: int | None) 
     records = watch_records(recordings[:most])
     bench = Bench(model, records, size, threads)
     sets: list[AlignedSet] = []
-    bench.engine(sets)  # warms up, too
+    bench.engine(sets).run()  # warms up, too
     whole = [one for one in sets if len(one.members) == len(STREAMS)]
     cut = [whole[at : at + size] for at in range(0, len(whole), size)]
     ready = [bench.prepare(part) for part in cut]
-    engine, bare, prepared, summaries = [], [], [], []
+    engine, bare, prepared = [], [], []
+    summaries: list[RunSummary] = []
     # The recording and the sets kept for the bare runs are not the engine's: a live source holds
     # neither. Frozen, they are not walked by the garbage collector while the engine runs.
     gc.collect()
     gc.freeze()
     for _ in range(repeat):
-        engine.append(timed(lambda: summaries.append(bench.engine())))
+        executor = bench.engine()
+        engine.append(timed(lambda it=executor: summaries.append(it.run())))  # type: ignore[misc]
         bare.append(timed(lambda: bench.bare(bench.model, ready)))
         prepared.append(
             timed(lambda: bench.bare(lambda part: bench.model(bench.prepare(part)), cut))
