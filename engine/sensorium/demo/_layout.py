@@ -103,14 +103,15 @@ def _sent(
     damage: Damage,
     rng: np.random.Generator,
 ) -> Iterator[Chunk]:
-    cuts, losses = rng.spawn(2)
+    # One for each, so that a longer delay cuts and loses nothing otherwise.
+    cuts, losses, delays = rng.spawn(3)
     bursts = silences(item.start, item.end, damage.outage, losses)
     first = 0
     while first < len(samples):
         part = samples[first : first + int(cuts.integers(*_CHUNK))]
         time, duration = item.start + first * PERIOD, len(part) * PERIOD
         first += len(part)
-        delay, lost = damage.delay(cuts), losses.random() < damage.lose
+        delay, lost = damage.delay(delays), losses.random() < damage.lose
         silent = any(start < time + duration and time < end for start, end in bursts)
         if not lost and not silent:
             arrived = time + duration + delay

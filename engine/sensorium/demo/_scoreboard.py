@@ -122,7 +122,7 @@ class Scoreboard:
             self.right += shown.label == shown.truth
             self.newest.append(shown)
             self.sets.append(aligned)
-            self.lag = self._now - aligned.end
+            self.lag = max(0, self._now - aligned.end)
             self._latencies.append(now - self._settled.pop(aligned.id, now))
 
     @property
