@@ -52,7 +52,10 @@ def parse_duration(value: str | int | float) -> Duration:
         If it is none of these, or not a whole number of nanoseconds.
     """
     if isinstance(value, bool):
-        raise ValueError(f"{value!r} is not a duration; write it as '250ms', '2s' or 'inf'")
+        # One kind of error for whatever is no duration, as documented.
+        raise ValueError(  # noqa: TRY004
+            f"{value!r} is not a duration; write it as '250ms', '2s' or 'inf'"
+        )
     if isinstance(value, int):
         return value
     if isinstance(value, float):

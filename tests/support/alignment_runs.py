@@ -20,8 +20,8 @@ from alignment_calls import (
     Spec,
     WindowRule,
 )
-from sensorium.align import Aligner, Exact, Nearest, Window
 
+from sensorium.align import Aligner, Exact, Nearest, Window
 from sensorium.events import AlignedSet, Event
 from sensorium.plugin import Policy, StreamSpec
 

@@ -11,15 +11,88 @@ __all__ = ["add_parser", "run"]
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the parser of this command."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        "demo", help="show the main job on real input"
+        "demo",
+        help="show the main job on real input",
+        description="Stream the accelerometer and gyroscope of people doing shoulder exercises, "
+        "whom the model has not seen, and keep score. Ctrl-C ends it at any time.",
     )
-    parser.add_argument("name", metavar="NAME", nargs="?", help="which demo; the first if left out")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", help="which demo: watch (the first if left out)"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print nothing but the figures, as one JSON object"
+    )
+    parser.add_argument(
+        "--executor", default="local", help="what runs it: local (default local)"
+    )
+    parser.add_argument(
+        "--model",
+        default="stats",
+        help="stats: window statistics and a small perceptron; cnn: networks, with torch "
+        "(default stats)",
+    )
+    parser.add_argument("--fit", action="store_true", help="train the model anew")
+    _add_damage(parser)
+    parser.add_argument(
+        "--speed",
+        metavar="X",
+        type=_speed,
+        help="how many times as fast as it was, or max (default 10 on a terminal, else max)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="what makes it reproducible (default 0)"
+    )
     return parser
+
+
+def _add_damage(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what goes wrong between the devices and the log")
+    group.add_argument(
+        "--lose", metavar="SHARE", type=float, default=0.0, help="this share of events is lost"
+    )
+    group.add_argument(
+        "--outage",
+        metavar="SHARE",
+        type=float,
+        default=0.0,
+        help="each stream of each device is silent for this share of the time",
+    )
+    group.add_argument(
+        "--disorder",
+        metavar="DURATION",
+        default="200ms",
+        help="events are delayed by up to this, so that they overtake each other (default 200ms)",
+    )
+    group.add_argument(
+        "--shuffle-keys",
+        action="store_true",
+        help="the gyroscope is sent under the keys of other devices",
+    )
+
+
+def _speed(text: str) -> float | str:
+    if text == "max":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither max nor a factor such as 10") from None
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo."""
     from sensorium.demo import run_demo
 
-    return run_demo(args.name, as_json=args.json)
+    return run_demo(
+        args.name,
+        as_json=args.json,
+        executor=args.executor,
+        model=args.model,
+        fit=args.fit,
+        lose=args.lose,
+        outage=args.outage,
+        disorder=args.disorder,
+        shuffle_keys=args.shuffle_keys,
+        speed=args.speed,
+        seed=args.seed,
+    )

@@ -23,13 +23,39 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     add_recordings(parser)
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures as JSON")
     parser.add_argument("--plots", metavar="DIR", type=Path, help="write plots into this folder")
+    parser.add_argument(
+        "--held-out",
+        action="store_true",
+        help="test only the keys that were held out when the checkpoint was trained",
+    )
+    parser.add_argument(
+        "--drop",
+        metavar="SHARE",
+        type=float,
+        nargs="+",
+        default=[0.1, 0.3, 0.5],
+        help="test with each stream missing this often, too (default 0.1 0.3 0.5)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="what makes the drops reproducible (default 0)"
+    )
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the figures."""
     pipeline, host = open_pipeline(args)
-    from sensorium.train import evaluate
+    from sensorium.train import evaluate, print_eval
 
-    print(evaluate(pipeline, host, data=args.data, json=args.json, plots=args.plots))
+    report = evaluate(
+        pipeline,
+        host,
+        data=args.data,
+        drop=args.drop,
+        json_path=args.json,
+        plots=args.plots,
+        held_out=args.held_out,
+        seed=args.seed,
+    )
+    print_eval(report)
     return 0

@@ -27,14 +27,50 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=int, default=0, help="what makes it reproducible (default 0)"
     )
-    parser.add_argument("--epochs", type=int, help="how often the data are gone through")
+    parser.add_argument(
+        "--epochs", type=int, default=60, help="the most passes over the data (default 60)"
+    )
+    parser.add_argument(
+        "--learning-rate",
+        metavar="RATE",
+        type=float,
+        default=1e-3,
+        help="of training by gradient (default 0.001)",
+    )
+    parser.add_argument(
+        "--validation",
+        metavar="SHARE",
+        type=float,
+        default=0.2,
+        help="the share of the keys that is held out (default 0.2)",
+    )
+    parser.add_argument(
+        "--group",
+        metavar="REGEX",
+        help="keeps keys on one side of the split: its first group names what they belong to",
+    )
+    parser.add_argument(
+        "--licence", metavar="SPDX", help="for the model card, as an SPDX identifier"
+    )
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Train and write the checkpoint."""
     pipeline, host = open_pipeline(args)
-    from sensorium.train import fit
+    from sensorium.train import fit, print_fit
 
-    fit(pipeline, host, data=args.data, output=args.output, seed=args.seed, epochs=args.epochs)
+    report = fit(
+        pipeline,
+        host,
+        data=args.data,
+        output=args.output,
+        seed=args.seed,
+        epochs=args.epochs,
+        learning_rate=args.learning_rate,
+        validation=args.validation,
+        group=args.group,
+        licence=args.licence,
+    )
+    print_fit(report)
     return 0

@@ -5,6 +5,7 @@ from sensorium.runtime._flight import Flight
 from sensorium.runtime._local import LocalExecutor, OnPredictions
 from sensorium.runtime._model import Models, load_models
 from sensorium.runtime._run import run_pipeline
+from sensorium.runtime._signals import stop_on_signals
 from sensorium.runtime._summary import RunSummary
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "RunSummary",
     "load_models",
     "run_pipeline",
+    "stop_on_signals",
 ]

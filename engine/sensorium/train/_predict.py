@@ -65,7 +65,9 @@ def predict_encoded(fusion: Fusion, encoded: Encoded) -> dict[str, npt.NDArray[A
     """
     if len(encoded) == 0:
         return {name: np.zeros((0, task.size)) for name, task in fusion.tasks.items()}
-    batch = EncodedBatch(encoded.present, encoded.features)
+    # The places of the rows matter only to a padded call, which this is not.
+    hashes = np.zeros(len(encoded), np.uint32)
+    batch = EncodedBatch(encoded.present, encoded.features, hashes)
     fused = Fuser(fusion, fusion.tasks, size=CHUNK).fuse(batch)
     if fused.failures:
         raise RunError(

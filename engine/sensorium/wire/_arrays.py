@@ -28,6 +28,13 @@ ARRAY_EXTENSION: Final = 1
 
 _MAX_DIMENSIONS: Final = 32
 _SIZES: Final = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8)}
+#: Per first three bytes (kind, bytes per element, byte order), the dtype.
+_DTYPES: Final = {
+    kind.encode() + bytes([size]) + order.encode(): np.dtype(f"{order}{kind}{size}")
+    for kind, sizes in _SIZES.items()
+    for size in sizes
+    for order in "<>"
+}
 
 
 def array_to_extension(array: npt.NDArray[Any], field: str = "$") -> bytes:
@@ -89,8 +96,8 @@ def array_from_extension(content: memoryview, field: str = "$") -> npt.NDArray[A
 def _header(content: memoryview, field: str) -> tuple[np.dtype[Any], tuple[int, ...], int]:
     if len(content) < 4:
         raise WireError("The array's header is cut off", field=field)
-    kind, size, order, dimensions = chr(content[0]), content[1], chr(content[2]), content[3]
-    if size not in _SIZES.get(kind, ()) or order not in "<>":
+    dtype, dimensions = _DTYPES.get(bytes(content[:3])), content[3]
+    if dtype is None:
         raise WireError(
             "Expected an array of bool, int, uint or float of 16 to 64 bits, got another dtype",
             field=field,
@@ -101,4 +108,4 @@ def _header(content: memoryview, field: str) -> tuple[np.dtype[Any], tuple[int, 
     if len(content) < start:
         raise WireError("The array's shape is cut off", field=field)
     shape = struct.unpack_from(f"<{dimensions}I", content, 4)
-    return np.dtype(f"{order}{kind}{size}"), shape, start
+    return dtype, shape, start

@@ -57,12 +57,16 @@ def unique_map(pairs: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
     """A dict of pairs whose keys are text and differ, or a `WireError`."""
     result: dict[str, Any] = {}
     for key, value in pairs:
-        if type(key) is not str:
-            raise WireError(f"Expected `str` as a map's key, got `{type(key).__name__}`")
-        if key in result:
-            raise WireError(f"The key {key[:80]!r} occurs twice in one map")
+        if type(key) is not str or key in result:
+            raise _bad_key(key)
         result[key] = value
     return result
+
+
+def _bad_key(key: object) -> WireError:
+    if type(key) is str:
+        return WireError(f"The key {key[:80]!r} occurs twice in one map")
+    return WireError(f"Expected `str` as a map's key, got `{type(key).__name__}`")
 
 
 def walk(view: memoryview, max_depth: int, longest: int | None = None) -> Any:
@@ -93,17 +97,24 @@ def walk(view: memoryview, max_depth: int, longest: int | None = None) -> Any:
 
 
 class _Walker:
-    __slots__ = ("at", "containers", "longest", "max_depth", "view")
+    # Every record goes through here, value by value: heads and texts are read in place, without
+    # the views that `take` makes.
+    __slots__ = ("at", "containers", "longest", "max_depth", "size", "view")
 
     def __init__(self, view: memoryview, max_depth: int, longest: int | None) -> None:
         self.view = view
+        self.size = len(view)
         self.at = 0
         self.containers = 0
         self.max_depth = max_depth
         self.longest = longest
 
     def value(self, depth: int) -> Any:
-        head = self.take(1)[0]
+        at = self.at
+        if at >= self.size:
+            raise self.early()
+        head = self.view[at]
+        self.at = at + 1
         if head < 0x80:
             return head
         if head >= 0xE0:
@@ -112,11 +123,11 @@ class _Walker:
             if head >= 0xA0:
                 return self.text(head & 0x1F)
             return self.container("map" if head < 0x90 else "list", head & 0x0F, depth)
-        if head in _CONSTANTS:
-            return _CONSTANTS[head]
         if head in _NUMBERS:
             number = _NUMBERS[head]
-            return number.unpack(self.take(number.size))[0]
+            return number.unpack_from(self.view, self.skip(number.size))[0]
+        if head in _CONSTANTS:
+            return _CONSTANTS[head]
         return self.sized(head, depth)
 
     def sized(self, head: int, depth: int) -> Any:
@@ -134,22 +145,35 @@ class _Walker:
             return self.extension(length)
         return self.container(what, length, depth)
 
-    def take(self, length: int) -> memoryview:
-        end = self.at + length
-        if end > len(self.view):
-            raise WireError(f"The msgpack data ends early, at byte {len(self.view)}")
-        part = self.view[self.at : end]
+    def skip(self, length: int) -> int:
+        """Where the next bytes begin, having gone beyond them."""
+        at = self.at
+        end = at + length
+        if end > self.size:
+            raise self.early()
         self.at = end
-        return part
+        return at
+
+    def take(self, length: int) -> memoryview:
+        at = self.skip(length)
+        return self.view[at : self.at]
+
+    def early(self) -> WireError:
+        return WireError(f"The msgpack data ends early, at byte {self.size}")
 
     def text(self, length: int) -> str:
+        at = self.at
+        end = at + length
+        if end > self.size:
+            raise self.early()
+        self.at = end
         try:
-            return str(self.take(length), "utf-8")
+            return str(self.view[at:end], "utf-8")
         except UnicodeDecodeError:
             raise WireError("Expected text in UTF-8, got other bytes") from None
 
     def extension(self, length: int) -> Any:
-        code = self.take(1)[0]
+        code = self.view[self.skip(1)]
         if code != ARRAY_EXTENSION:
             code -= 256 * (code > 127)
             raise WireError(f"Extension type {code} is not known; arrays are {ARRAY_EXTENSION}")
@@ -163,6 +187,13 @@ class _Walker:
             raise WireError(f"More than {MAX_CONTAINERS} lists and maps")
         if self.longest is not None and count > self.longest:
             raise LongContainerError
+        depth += 1
         if what == "list":
-            return [self.value(depth + 1) for _ in range(count)]
-        return unique_map((self.value(depth + 1), self.value(depth + 1)) for _ in range(count))
+            return [self.value(depth) for _ in range(count)]
+        result: dict[str, Any] = {}
+        for _ in range(count):
+            key = self.value(depth)
+            if type(key) is not str or key in result:
+                raise _bad_key(key)
+            result[key] = self.value(depth)
+        return result

@@ -24,6 +24,7 @@ from alignment_runs import aligner, found, make
 from alignment_strategies import KINDS, cases, merge, share
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
 from sensorium.align import Aligner
 
 

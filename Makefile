@@ -1,0 +1,76 @@
+# Two commands need nothing but Python: `make demo` and `make test`. Each makes its own environment.
+
+PYTHON ?=
+ARGS ?=
+DEMO := .venv-demo
+TEST := .venv-test
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Python that has wheels of all dependencies: $(PYTHON), or the first of these that is 3.11 to 3.13.
+define find_python
+found=; \
+for candidate in $(or $(PYTHON),python3 python3.12 python3.13 python3.11 python); do \
+  if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+    2>/dev/null; then found="$$candidate"; break; fi; \
+done; \
+if [ -z "$$found" ]; then \
+  echo "Sensorium needs Python 3.11 to 3.13; found none. Install one, or name it:" \
+    "make $(or $(MAKECMDGOALS),demo) PYTHON=/path/to/python3.12" >&2; exit 1; \
+fi
+endef
+
+# $(1): the folder of the environment. $(2): what to install into it. uv is quicker, pip the fallback.
+define install
+$(find_python); \
+if ! $(1)/bin/python -m pip --version >/dev/null 2>&1; then \
+  echo "Making $(1) with $$("$$found" --version)"; \
+  "$$found" -m venv --clear $(1) || { \
+    echo "Python has no venv with pip here. On Debian and Ubuntu: apt install python3-venv" >&2; \
+    rm -rf $(1); exit 1; }; \
+fi; \
+echo "Installing into $(1): $(2)"; \
+$(1)/bin/python -m pip install --quiet --disable-pip-version-check uv \
+  && $(1)/bin/python -m uv pip install --quiet --python $(1)/bin/python $(2) \
+  || { echo "uv could not; trying pip"; \
+    $(1)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' \
+    && $(1)/bin/python -m pip install --quiet --disable-pip-version-check $(2); }
+@touch $@
+endef
+
+.PHONY: help demo test lint soak bench clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo '  ARGS="..." is added to the command, as in: make demo ARGS="--outage 0.3"'
+
+demo: $(DEMO)/.installed ## set up without torch, and classify real sensor streams live
+	@$(DEMO)/bin/sensorium demo $(ARGS)
+
+test: $(TEST)/.installed ## set up with everything, and run the tests
+	$(TEST)/bin/python -m pytest $(ARGS)
+
+lint: $(TEST)/.installed ## style, types and layers
+	$(TEST)/bin/ruff check
+	$(TEST)/bin/ruff format --check
+	$(TEST)/bin/mypy
+	$(TEST)/bin/lint-imports --no-cache
+
+soak: $(TEST)/.installed ## the tests with long property runs
+	SENSORIUM_SOAK=1 $(TEST)/bin/python -m pytest --timeout 7200 $(ARGS)
+
+bench: $(TEST)/.installed ## measure the engine against the bare models
+	$(TEST)/bin/python -m tests.benchmarks $(ARGS)
+
+clean: ## remove the environments and everything built
+	rm -rf $(DEMO) $(TEST) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(DEMO)/.installed: pyproject.toml
+	@$(call install,$(DEMO),-e '.[demo]')
+
+$(TEST)/.installed: pyproject.toml
+	@$(call install,$(TEST),-e '.[torch$(comma)train$(comma)demo]' --group dev)
+
+comma := ,

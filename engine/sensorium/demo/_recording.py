@@ -1,0 +1,61 @@
+"""The trials as a recording of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sensorium.demo._damage import Damage
+from sensorium.demo._layout import Placed, chunks
+from sensorium.plugin import Payload, Record
+from sensorium.wire import CONTENT_TYPE, Envelope, RecordingWriter, write_envelope
+
+__all__ = ["write_recording"]
+
+
+def write_recording(path: Path, placed: Sequence[Placed], damage: Damage, seed: int) -> int:
+    """Write what the log gets, as MCAP: a topic per stream, and one with what each trial shows.
+
+    Parameters
+    ----------
+    path
+        The file.
+    placed
+        The trials.
+    damage
+        What goes wrong on the way to the log.
+    seed
+        The same trials, damage and seed give the same file.
+
+    Returns
+    -------
+    int
+        The last log time, in ns since the epoch.
+    """
+    labels = [
+        (item.start, "label", Envelope(
+            None, item.trial.key, item.start, Payload({"exercise": item.trial.exercise})
+        ))
+        for item in placed
+    ]  # fmt: skip
+    readings = [
+        (chunk.arrived, f"watch.{chunk.stream}", Envelope(
+            None, chunk.key, chunk.time, Payload(chunk.samples), duration=chunk.duration
+        ))
+        for chunk in chunks(placed, damage, seed)
+    ]  # fmt: skip
+    offsets: dict[str, int] = {}
+    with RecordingWriter(path) as recording:
+        for arrived, topic, envelope in sorted([*labels, *readings], key=lambda item: item[0]):
+            offset = offsets[topic] = offsets.get(topic, -1) + 1
+            record = Record(
+                topic=topic,
+                partition=0,
+                offset=offset,
+                data=write_envelope(envelope),
+                key=(envelope.key or "").encode(),
+                headers={"content-type": CONTENT_TYPE.encode()},
+                arrived=arrived,
+            )
+            recording.write(record, envelope.time)
+    return max((arrived for arrived, _, _ in [*labels, *readings]), default=0)

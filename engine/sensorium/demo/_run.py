@@ -1,0 +1,198 @@
+"""``sensorium demo watch``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+from sensorium.demo._accuracy import accuracy_by_streams, accuracy_offline
+from sensorium.demo._damage import Damage
+from sensorium.demo._figures import Figures
+from sensorium.demo._layout import Placed, place
+from sensorium.demo._recording import write_recording
+from sensorium.demo._scoreboard import Scoreboard
+from sensorium.demo._show import Display, LiveDisplay, PlainDisplay, Silent
+from sensorium.demo._train import fit_demo, open_pipeline
+from sensorium.demo._watch import load_trials, split_trials
+from sensorium.durations import parse_duration
+from sensorium.errors import ConfigError
+from sensorium.events import DeadLetter, Prediction
+from sensorium.host import Pipeline, PluginHost
+from sensorium.plugin import PluginConfig, Sink
+from sensorium.runtime import LocalExecutor, Models, RunSummary, load_models, stop_on_signals
+
+__all__ = ["DEMOS", "run_demo"]
+
+DEMOS: Final = ("watch",)
+#: How many times as fast as it was the recording is shown on a terminal: in half a minute.
+_SHOWN_SPEED: Final = 10.0
+_INTERRUPTED: Final = 130
+
+
+class _NoSink(Sink):
+    """Keeps nothing: the scoreboard is given every prediction."""
+
+    name = "none"
+
+    def write(self, predictions: Sequence[Prediction]) -> None: ...
+    def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None: ...
+    def flush(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def run_demo(
+    name: str | None = None,
+    *,
+    as_json: bool = False,
+    executor: str = "local",
+    model: str = "stats",
+    fit: bool = False,
+    lose: float = 0.0,
+    outage: float = 0.0,
+    disorder: str = "200ms",
+    shuffle_keys: bool = False,
+    speed: float | Literal["max"] | None = None,
+    seed: int = 0,
+) -> int:
+    """Stream real recordings of people whom the model has not seen, and keep score.
+
+    Parameters
+    ----------
+    name
+        Which demo: ``watch``, which is also the default.
+    as_json
+        Whether to print nothing but one JSON object.
+    executor
+        ``local``.
+    model
+        ``stats``: statistics and a small perceptron. ``cnn``: networks, with torch.
+    fit
+        Whether to train the model anew where a trained one ships.
+    lose, outage, disorder, shuffle_keys
+        What goes wrong between devices and log; see `sensorium.demo.Damage`.
+    speed
+        How many times as fast as it was; ``max`` for as fast as it can be taken. The default is
+        10 on a terminal, ``max`` elsewhere.
+    seed
+        What makes it reproducible.
+
+    Returns
+    -------
+    int
+        The exit code: 0, or 130 if it was interrupted.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such demo, model or executor, or a number is out of its range.
+    MissingExtraError
+        If a package that the demo needs is not installed.
+    """
+    _check(name, executor, speed)
+    damage = Damage(lose, outage, _nanoseconds(disorder), shuffle_keys)
+    live = not as_json and sys.stdout.isatty()
+    display: Display = Silent() if as_json else LiveDisplay() if live else PlainDisplay(sys.stdout)
+    if speed is None:
+        speed = _SHOWN_SPEED if live else "max"
+    host = PluginHost()
+    with tempfile.TemporaryDirectory(prefix="sensorium-demo-") as folder:
+        pipeline = _trained(model, host, Path(folder), fit, seed, display)
+        models = load_models(pipeline)
+        _, held_out = split_trials(load_trials())
+        placed = place(held_out, seed)
+        recording = Path(folder, "watch.mcap")
+        end = write_recording(recording, placed, damage, seed)
+        people = len({item.trial.subject for item in placed})
+        display.say(f"{people} people whom the model has not seen, {len(placed)} recordings")
+        truth = {item.trial.key: item.trial.exercise for item in placed}
+        board = Scoreboard(truth, placed[0].start, end)
+        summary = _stream(pipeline, models, recording, speed, board, display)
+    figures = _figures(model, seed, pipeline, models, placed, board, truth, summary)
+    display.finish(figures)
+    if as_json:
+        print(json.dumps(figures.as_dict(), allow_nan=False), flush=True)
+    return _INTERRUPTED if summary.stopped else 0
+
+
+def _check(name: str | None, executor: str, speed: float | str | None) -> None:
+    if name is not None and name not in DEMOS:
+        raise ConfigError(f"there is no demo {name!r}; there is {', '.join(DEMOS)}")
+    if executor != "local":
+        raise ConfigError(
+            f"the executor {executor!r} is not in this version of the demo: leave `--executor` "
+            "out, or set it to `local`"
+        )
+    if isinstance(speed, str) and speed != "max":
+        raise ConfigError(f"--speed is {speed!r}; it is a factor such as 10, or max")
+    if isinstance(speed, int | float) and not 0 < speed < float("inf"):
+        raise ConfigError(f"--speed is {speed:g}; it must be greater than 0, or max")
+
+
+def _nanoseconds(disorder: str) -> int:
+    try:
+        return int(parse_duration(disorder))
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(f"--disorder: {error}") from error
+
+
+def _trained(
+    model: str, host: PluginHost, folder: Path, fit: bool, seed: int, display: Display
+) -> Pipeline:
+    """The pipeline with a checkpoint: the one that ships, or a new one."""
+    pipeline = open_pipeline(model, host)
+    if not fit and pipeline.checkpoint is not None and pipeline.checkpoint.is_file():
+        return pipeline
+    display.say("fitting the model to the recordings of the other people")
+    report = fit_demo(
+        model, host, folder / "fitted.safetensors", seed=seed, progress=sys.stderr.isatty()
+    )
+    return open_pipeline(model, host, report.path)
+
+
+def _stream(
+    pipeline: Pipeline,
+    models: Models,
+    recording: Path,
+    speed: float | str,
+    board: Scoreboard,
+    display: Display,
+) -> RunSummary:
+    host = PluginHost(modules=[board])
+    source = host.sources["mcap"]
+    topics = [part.topic for part in pipeline.streams.values()]
+    config = source.Config.model_validate({"path": str(recording), "speed": speed})
+    with display.watching(board) as update:
+        executor = LocalExecutor(
+            pipeline,
+            host,
+            source(config, topics),
+            _NoSink(PluginConfig()),
+            models=models,
+            on_predictions=lambda predictions, sets: (board.take(predictions, sets), update())[1],
+        )
+        with stop_on_signals(executor):
+            return executor.run()
+
+
+def _figures(
+    model: str,
+    seed: int,
+    pipeline: Pipeline,
+    models: Models,
+    placed: Sequence[Placed],
+    board: Scoreboard,
+    truth: dict[str, str],
+    summary: RunSummary,
+) -> Figures:
+    return Figures(
+        model=model,
+        seed=seed,
+        accuracy=board.accuracy,
+        accuracy_offline=accuracy_offline(pipeline, models, placed),
+        accuracy_by_streams=accuracy_by_streams(pipeline, models, board.sets, truth),
+        run=summary,
+    )
