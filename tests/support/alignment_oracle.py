@@ -154,9 +154,9 @@ def horizon(rule: Rule, specs: Mapping[str, Spec]) -> Time:
     if isinstance(rule, ExactRule):
         extent = 0
     elif isinstance(rule, NearestRule):
-        others = [rule.of(stream) for stream in specs if stream != rule.primary]
-        before = max((reach.before for reach in others), default=rule.reach.before)
-        after = max((reach.after for reach in others), default=rule.reach.after)
+        reaches = [rule.reach, *rule.streams.values()]
+        before = max(reach.before for reach in reaches)
+        after = max(reach.after for reach in reaches)
         extent = before + after + longest
     elif isinstance(rule, WindowRule):
         extent = rule.size + longest

@@ -185,3 +185,23 @@ def test_the_offset_is_added_before_every_rule_and_members_carry_the_corrected_t
 def test_times_may_be_negative(play: Play) -> None:
     played = play(ANY, {"a": Spec(lateness=INF)}, [a(-7, -5, "x"), a(-9, -4, "y")])
     assert [(found.time, found.ids) for found in played.sets] == [(-7, "x"), (-9, "y")]
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [(10, {"invalid": 1, "duplicate": 2}), (5, {"matched": 1, "duplicate": 2})],
+)
+def test_a_record_repeats_a_repeated_one_though_the_first_is_more_than_one_horizon_older(
+    play: Play, first: int, expected: dict[str, int]
+) -> None:
+    # The horizon is 7; the third is 6 younger than the second.
+    spec = Spec(max_future=2, max_delay=4, max_duration=0)
+    calls = [a(first, 5, "x"), a(first, 11, "x"), a(first, 17, "x")]
+    assert fates(play, ANY, spec, *calls) == expected
+
+
+def test_an_explicit_bound_is_corrected_by_the_offset_as_events_are(play: Play) -> None:
+    calls = [Advance("a", 10), a(9, 20, "old"), a(10, 20, "at the bound")]
+    assert fates(play, ANY, Spec(offset=5), *calls) == {"late": 1, "matched": 1}
+    calls = [Heartbeat("a", 10, 20), a(9, 20, "old"), a(10, 20, "at the bound")]
+    assert fates(play, ANY, Spec(offset=5), *calls) == {"late": 1, "matched": 1}

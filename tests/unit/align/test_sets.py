@@ -362,3 +362,51 @@ def test_the_deadline_of_a_session_counts_from_the_end_of_its_cell_if_that_is_so
     played = play(rule, specs, [at("a", 5), old("a", 6, 12), old("a", 7, 13)])
     assert steps(played) == [[], [], ["a5 a6"], []]
     assert played.fates == {"matched": 2, "late": 1}
+
+
+def test_an_event_that_missed_a_session_joins_no_later_one(play: Play) -> None:
+    rule = SessionRule(gap=3, max_length=8, require="any", deadline=0)
+    # The session of a1 is due at 4, before a4 is logged; a4 is in reach of a6, too.
+    played = play(rule, {"a": Spec()}, [old("a", 1, 3), old("a", 4, 5), old("a", 6, 7)])
+    assert ids(played) == ["a1", "a6"]
+    assert played.fates == {"matched": 2, "late": 1}
+
+
+@pytest.mark.parametrize("read_first", ["a", "b"])
+def test_a_late_session_event_is_late_in_whatever_order_the_streams_are_read(
+    play: Play, read_first: str
+) -> None:
+    rule = SessionRule(gap=4, max_length=16, deadline=0, require="any")
+    logs = {
+        "a": [old("a", 24, 26)],
+        "b": [old("b", 6, 5), old("b", 10, 13, 2), old("b", 13, 15, 3)],
+    }
+    second = "b" if read_first == "a" else "a"
+    played = play(rule, TWO, [*logs[read_first], *logs[second]])
+    assert sorted(ids(played)) == ["a24", "b13", "b6"]
+    assert played.fates == {"matched": 3, "late": 1}
+
+
+def test_an_event_that_would_begin_a_session_already_due_is_late(play: Play) -> None:
+    rule = SessionRule(gap=3, max_length=100, require="any", deadline=2)
+    played = play(rule, {"a": Spec()}, [old("a", 5, 11)])
+    assert played.sets == []
+    assert played.fates == {"late": 1}
+
+
+# -- several sets of one key wait for different things -------------------------------------------
+
+
+def test_a_set_in_the_middle_comes_out_first_and_the_newest_when_its_stream_is_closed(
+    play: Play,
+) -> None:
+    specs = {"a": Spec(max_delay=4), "b": Spec()}
+    rule = ExactRule(require=("b",), deadline=4)
+    calls = [old("b", 1, 1), old("b", 6, 4), old("b", 8, 7), at("a", 6), Close("a")]
+    assert steps(play(rule, specs, calls)) == [[], [], [], ["b1", "a6 b6"], ["b8"], []]
+
+
+def test_the_second_of_two_primaries_is_woken_by_its_own_deadline(play: Play) -> None:
+    rule = NearestRule("b", Reach(3, 4, "last"), require="any", deadline=0)
+    calls = [at("b", 0), at("b", 5), at("a", 4), Progress("a", 7)]
+    assert steps(play(rule, TWO, calls)) == [[], [], ["b0"], ["a4 b5"], []]
