@@ -23,7 +23,7 @@ import numpy as np
 
 from sensorium.align import Aligner, Exact, Nearest, Policy, StreamSpec, Window
 from sensorium.durations import format_duration
-from sensorium.events import Event
+from sensorium.events import Event, Fate
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -84,7 +84,7 @@ def run_aligner(policy: Policy, streams: int, events: Sequence[Event]) -> int:
     sets += len(aligner.close())
     fates = aligner.fates
     assert sum(fates.values()) == len(events)
-    assert not fates["late"], fates
+    assert not fates[Fate.LATE], fates
     return sets
 
 
@@ -149,7 +149,7 @@ def quiet_key_bytes(policy: str, streams: int, keys: int = 5_000) -> float:
     gc.collect()
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert not aligner.fates["pending"]
+    assert not aligner.fates[Fate.PENDING]
     assert aligner.keys == keys
     return held / keys
 
