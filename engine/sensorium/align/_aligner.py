@@ -220,6 +220,12 @@ class Aligner:
         if seen:
             self._forget_records(seen, arrived)
             if slot in seen or record in seen:
+                self._repeat(own, slot, arrived)
+                return Fate.DUPLICATE
+        if own.repeated:
+            self._forget_records(own.repeated, arrived)
+            if slot in own.repeated:
+                self._repeat(own, slot, arrived)
                 return Fate.DUPLICATE
         if time > arrived + stream.max_future or event.duration > stream.max_duration:
             # Its time is not taken: it counts as seen with its id only.
@@ -229,6 +235,14 @@ class Aligner:
         if time < own.bound or time < stream.shared_bound or arrived - time > stream.max_delay:
             return Fate.LATE
         return None
+
+    @staticmethod
+    def _repeat(own: KeyStream, slot: Hashable, arrived: int) -> None:
+        """Remember a duplicate, so that a further one is known by it."""
+        if own.repeated is None:
+            own.repeated = {}
+        own.repeated.pop(slot, None)
+        own.repeated[slot] = arrived
 
     def _forget_records(self, seen: dict[Hashable, int], arrived: int) -> None:
         """Drop what is more than one horizon older, in log time."""

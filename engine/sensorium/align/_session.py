@@ -48,7 +48,7 @@ class _Cell:
         self.stale = False
         #: Whether some of `members` missed the session that they are within reach of.
         self.late = False
-        #: Sessions that a deadline closed while something could still come within reach.
+        #: Closed sessions that something late is, or could still come, within reach of.
         self.closed: list[_Session] = []
 
 
@@ -112,7 +112,8 @@ class SessionMatcher(Matcher):
                 cell.closed = [
                     session
                     for session in cell.closed
-                    if any(
+                    if cell.late
+                    or any(
                         view.open(stream, -INFINITY, min(session.end + self._gap, last))
                         for stream in range(self._streams)
                     )
@@ -148,7 +149,9 @@ class SessionMatcher(Matcher):
             within = [
                 session for session in sessions if session.reaches(event.time, event.end, self._gap)
             ] or [_Session(event.time, event.end, [member])]
-            if any(entry.arrived > self._due(session, number) for session in within):
+            if any(
+                session.reaches(event.time, event.end, self._gap) for session in cell.closed
+            ) or any(entry.arrived > self._due(session, number) for session in within):
                 entry.fate = Fate.LATE
                 cell.late = True
             else:
@@ -199,7 +202,7 @@ class SessionMatcher(Matcher):
         """Forget a closed session's events."""
         members = set(map(id, session.members))
         cell.members = [member for member in cell.members if id(member) not in members]
-        if unsettled:
+        if unsettled or cell.late:
             cell.closed.append(session)
 
     def _release_late(self, cell: _Cell, number: int, view: View) -> None:
@@ -218,6 +221,7 @@ class SessionMatcher(Matcher):
             else:
                 left.append(member)
         cell.members = left
+        cell.late = any(member[1].fate is Fate.LATE for member in left)
 
 
 def _log_order(member: _Member) -> tuple[int, int, int]:

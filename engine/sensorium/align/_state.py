@@ -101,7 +101,7 @@ class StreamState:
 class KeyStream:
     """One stream of one key."""
 
-    __slots__ = ("bound", "history", "seen", "wake_bound", "wake_log_time")
+    __slots__ = ("bound", "history", "repeated", "seen", "wake_bound", "wake_log_time")
 
     def __init__(self, *, keep_history: bool) -> None:
         #: max(newest accepted time - lateness, explicit bounds of this key).
@@ -110,6 +110,9 @@ class KeyStream:
         #: Log time per record seen, by its time (or time and id), in log order: the memory
         #: for duplicates, and for the times that no further event can take.
         self.seen: dict[Hashable, int] = {}
+        #: Log time of the last duplicate per record that had one: duplicates are remembered as
+        #: other records are, while `seen` says when a time was first taken.
+        self.repeated: dict[Hashable, int] | None = None
         #: The least entries of this key in the stream's wake heaps.
         self.wake_bound: Duration = INFINITY
         self.wake_log_time: Duration = INFINITY

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from heapq import heappush
 
-from sensorium.align._state import KeyState, KeyStream, StreamState
+from sensorium.align._state import KeyState, StreamState
 from sensorium.durations import INFINITY, Duration
 from sensorium.events import Fate
 from sensorium.plugin import Entry, View
@@ -60,11 +60,12 @@ class KeyView(View):
                 if time > last:
                     return False
         if now:
-            self._wake(state, own, last, at)
+            self.wake(stream, last, at)
         return True
 
-    def _wake(self, state: StreamState, own: KeyStream, last: Duration, at: Duration) -> None:
-        """Have the matcher called again when the stream's progress may change the answer."""
+    def wake(self, stream: int, last: Duration, at: Duration = INFINITY) -> None:
+        state = self.streams[stream]
+        own = self.key.streams[stream]
         need = last + 1
         if self.distinct:
             # Times already taken cannot come again: the bound need not pass them.

@@ -44,6 +44,5 @@ class Waiting:
             anchors.append(heappop(deadlines)[1])
         if waiting:
             # Whoever woke this key used up its place with the stream: ask for another call.
-            witness = waiting[0][0]
-            view.open(stream, witness, witness, deadlines[0][0] if deadlines else INFINITY)
+            view.wake(stream, waiting[0][0], deadlines[0][0] if deadlines else INFINITY)
         return anchors

@@ -125,6 +125,11 @@ class View(ABC):
         """
 
     @abstractmethod
+    def wake(self, stream: int, last: Duration, at: Duration = INFINITY) -> None:
+        """Have the matcher called again once the stream's bound has passed the time `last`, or
+        its log time has passed `at`; `open` does so by itself."""
+
+    @abstractmethod
     def release(self, entry: Entry) -> None:
         """No set can use the entry any more: its fate is final."""
 
