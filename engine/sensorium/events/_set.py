@@ -30,7 +30,7 @@ class AlignedSet:
         Streams that had not settled when the deadline forced the set out: another member, or a
         better one, might still have come.
     revision
-        0, or 1 for the revision that ``on_late: revise`` sends after it.
+        0, or 1 for a revision that a policy sends after it.
     id
         A digest of (pipeline, key, anchor, revision): the same set has the same id in every run.
     start, end

@@ -167,11 +167,6 @@ class Policy(BaseModel, ABC):
         streams must be there.
     deadline
         How long a set waits, in log time, for streams that have not settled.
-    on_late
-        What happens with an event that missed every deadline: ``"drop"``, ``"dead-letter"``, or
-        ``"revise"``: it may be part of one revision of a set that was emitted without it.
-    revise_within
-        How long after its deadline a set may be revised, in log time.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -185,8 +180,6 @@ class Policy(BaseModel, ABC):
 
     require: Literal["all", "any"] | list[str] = "all"
     deadline: DurationField = Field(default=INFINITY, ge=0)
-    on_late: Literal["drop", "dead-letter", "revise"] = "drop"
-    revise_within: DurationField = Field(default=INFINITY, ge=0)
 
     @abstractmethod
     def extent(self, max_duration: Duration) -> Duration:
