@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,9 +38,17 @@ def add_recordings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_pipeline(args: argparse.Namespace) -> tuple[Pipeline, PluginHost]:
-    """Load the pipeline that the arguments name, with the installed plugins."""
+def open_pipeline(
+    args: argparse.Namespace, replaced: Collection[str] = ()
+) -> tuple[Pipeline, PluginHost]:
+    """Load the pipeline that the arguments name, with the installed plugins.
+
+    `replaced` names the ends (``"source"``, ``"sink"``) that the command brings itself.
+    """
     from sensorium.host import default_host, load_pipeline
 
     host = default_host()
-    return load_pipeline(args.pipeline, overrides=args.overrides, plugins=host), host
+    pipeline = load_pipeline(
+        args.pipeline, overrides=args.overrides, plugins=host, replaced=replaced
+    )
+    return pipeline, host

@@ -44,7 +44,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the figures."""
-    pipeline, host = open_pipeline(args)
+    pipeline, host = open_pipeline(args, ("source", "sink"))
     from sensorium.train import evaluate, print_eval
 
     report = evaluate(

@@ -57,7 +57,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Train and write the checkpoint."""
-    pipeline, host = open_pipeline(args)
+    pipeline, host = open_pipeline(args, ("source", "sink"))
     from sensorium.train import fit, print_fit
 
     report = fit(

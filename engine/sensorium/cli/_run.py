@@ -44,7 +44,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Run until the end, or until interrupted."""
-    pipeline, host = open_pipeline(args)
+    given = {"source": args.data, "sink": args.sink}
+    pipeline, host = open_pipeline(args, [end for end, own in given.items() if own is not None])
     from sensorium.runtime import run_pipeline
 
     summary = run_pipeline(

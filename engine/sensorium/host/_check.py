@@ -145,6 +145,24 @@ def _executor(pipeline: Pipeline) -> Iterator[Finding]:
             )
 
 
+def _not_here(pipeline: Pipeline) -> Iterator[Finding]:
+    """What the file may ask for and this version does not do."""
+    if pipeline.config.delivery == "exactly_once":
+        yield Finding(
+            "error",
+            "delivery",
+            "exactly_once needs the source and sink kafka, which are not in this version",
+            "set it to at_least_once",
+        )
+    if pipeline.config.observe is not None:
+        yield Finding(
+            "warning",
+            "observe",
+            "metrics over HTTP are not in this version: nothing listens there",
+            "leave it for a later version, or take it out",
+        )
+
+
 def _waiting(pipeline: Pipeline) -> Iterator[Finding]:
     """Sets that wait for ever, and deadlines that cut off what `lateness` would admit."""
     deadline = pipeline.policy.deadline
@@ -239,6 +257,7 @@ CHECKS: Final[tuple[Callable[[Pipeline], Iterator[Finding]], ...]] = (
     _construction,
     _checkpoint,
     _executor,
+    _not_here,
     _waiting,
     _windows,
     _targets,

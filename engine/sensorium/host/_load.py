@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,6 +38,7 @@ def load_pipeline(
     *,
     overrides: Sequence[str] = (),
     plugins: PluginHost | None = None,
+    replaced: Collection[str] = (),
 ) -> Pipeline:
     """Read and validate a pipeline file.
 
@@ -50,6 +51,9 @@ def load_pipeline(
         Texts as ``streams.accel.config.rate=100``, applied before anything is validated.
     plugins
         The plugins to compose it with; None for the installed ones.
+    replaced
+        ``"source"``, ``"sink"`` or both, where the caller brings its own: the file's is not
+        looked at, so that its plugin need not be installed.
 
     Raises
     ------
@@ -63,6 +67,8 @@ def load_pipeline(
     document = override(document, overrides)
     if not isinstance(document.value, dict):
         raise ConfigError(f"{document.source} is not a mapping; see docs/pipeline.md")
+    for section in replaced:
+        document.value.pop(section, None)
     findings = Findings(document)
     config = findings.validate(PipelineConfig, document.value, ())
     composer = _Composer(findings, plugins or default_host())

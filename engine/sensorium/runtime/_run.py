@@ -63,6 +63,12 @@ def run_pipeline(
             f"the executor {chosen!r} is not in this version: set it to `local`",
             path="runtime.executor",
         )
+    if pipeline.config.delivery == "exactly_once" and sink is None:
+        raise ConfigError(
+            "exactly_once needs the source and sink kafka, which are not in this version: set it "
+            "to at_least_once",
+            path="delivery",
+        )
     models = load_models(pipeline)
     # The source first: it is apt to be wrong, and nothing is open yet that it would leave behind.
     source = open_source(pipeline, host, data, speed)

@@ -49,6 +49,18 @@ def test_a_pipeline_is_composed_of_the_file_and_the_plugins(load: Load, tmp_path
     assert fusion.features["accel"].dim == 3
 
 
+def test_a_replaced_source_and_sink_need_not_be_installed(
+    tmp_path: Path, pipeline_text: str, host: PluginHost
+) -> None:
+    path = tmp_path / "watch.yaml"
+    path.write_text(pipeline_text)
+    ends = ("source.plugin=nowhere", "sink.plugin=nowhere")
+    with pytest.raises(ConfigError, match="there is no source 'nowhere'"):
+        load_pipeline(path, overrides=ends, plugins=host)
+    pipeline = load_pipeline(path, overrides=ends, plugins=host, replaced=("source", "sink"))
+    assert (pipeline.source, pipeline.sink) == (None, None)
+
+
 def test_a_mapping_is_taken_for_a_file(host: PluginHost) -> None:
     pipeline = load_pipeline(
         {
