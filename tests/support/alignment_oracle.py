@@ -40,6 +40,9 @@ class Record:
     id: str
     duration: int
     verdict: str = ""
+    holds_time: bool = False
+    """Whether another event at its time is a second one: not if it is invalid, or repeats only
+    such; then the time is still free."""
 
     @property
     def last(self) -> int:
@@ -124,13 +127,18 @@ class Log:
                 call.id,
                 call.duration,
             )
-            record.verdict = self.verdict(record)
+            self.judge(record)
             self.records.append(record)
+
+    def judge(self, new: Record) -> None:
+        repeated = [old for old in self.records if self.repeats(new, old)]
+        new.verdict = "duplicate" if repeated else self.verdict(new)
+        new.holds_time = new.verdict in ("accepted", "late") or any(
+            old.holds_time for old in repeated
+        )
 
     def verdict(self, new: Record) -> str:
         spec = self.specs[new.stream]
-        if any(self.repeats(new, old) for old in self.records):
-            return "duplicate"
         if new.time > new.arrived + spec.max_future or new.duration > spec.max_duration:
             return "invalid"
         if new.time < self.bound(new.stream, new.key) or new.arrived - new.time > spec.max_delay:
@@ -144,7 +152,7 @@ class Log:
             return False
         if old.id == new.id:
             return True
-        return self.distinct and old.verdict in ("accepted", "late")
+        return self.distinct and old.holds_time
 
 
 def horizon(rule: Rule, specs: Mapping[str, Spec]) -> Time:

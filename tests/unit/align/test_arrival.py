@@ -205,3 +205,20 @@ def test_an_explicit_bound_is_corrected_by_the_offset_as_events_are(play: Play) 
     assert fates(play, ANY, Spec(offset=5), *calls) == {"late": 1, "matched": 1}
     calls = [Heartbeat("a", 10, 20), a(9, 20, "old"), a(10, 20, "at the bound")]
     assert fates(play, ANY, Spec(offset=5), *calls) == {"late": 1, "matched": 1}
+
+
+def test_a_repeated_invalid_record_leaves_its_time_free(play: Play) -> None:
+    spec = Spec(max_future=2)
+    calls = [a(10, 5, "bad"), a(10, 6, "bad"), a(10, 8, "good")]
+    played = play(ANY, {"a": spec}, calls)
+    assert [found.ids for found in played.sets] == ["good"]
+    assert played.fates == {"invalid": 1, "duplicate": 1, "matched": 1}
+
+
+def test_a_second_event_at_a_time_is_a_duplicate_up_to_one_horizon_after_another_second_one(
+    play: Play,
+) -> None:
+    # The horizon is 7.
+    spec = Spec(max_future=2, max_delay=4, max_duration=0)
+    calls = [a(5, 5, "x"), a(5, 11, "y"), a(5, 17, "z"), a(5, 25, "z")]
+    assert fates(play, ANY, spec, *calls) == {"matched": 1, "duplicate": 2, "late": 1}
