@@ -217,16 +217,13 @@ class Aligner:
         record = (time, event.id)
         slot: Hashable = time if self._policy.distinct else record
         seen = own.seen
-        if seen:
-            self._forget_records(seen, arrived)
-            if slot in seen or record in seen:
-                self._repeat(own, slot, arrived)
-                return Fate.DUPLICATE
-        if own.repeated:
-            self._forget_records(own.repeated, arrived)
-            if slot in own.repeated:
-                self._repeat(own, slot, arrived)
-                return Fate.DUPLICATE
+        for memory in (seen, own.repeated):
+            if memory:
+                self._forget_records(memory, arrived)
+                if slot in memory or record in memory:
+                    # Of an invalid record only the record itself is known, not its time.
+                    self._repeat(own, slot if slot in memory else record, arrived)
+                    return Fate.DUPLICATE
         if time > arrived + stream.max_future or event.duration > stream.max_duration:
             # Its time is not taken: it counts as seen with its id only.
             seen[record] = arrived
