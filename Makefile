@@ -60,8 +60,9 @@ lint: $(TEST)/.installed ## style, types and layers
 soak: $(TEST)/.installed ## the tests with long property runs
 	SENSORIUM_SOAK=1 $(TEST)/bin/python -m pytest --timeout 7200 $(ARGS)
 
-bench: $(TEST)/.installed ## measure the engine against the bare models
+bench: $(TEST)/.installed ## measure the engine and the aligner against bare loops
 	$(TEST)/bin/python tests/benchmarks/pipeline.py $(ARGS)
+	$(TEST)/bin/python tests/benchmarks/align.py
 
 clean: ## remove the environments and everything built
 	rm -rf $(DEMO) $(TEST) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

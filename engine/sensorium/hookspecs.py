@@ -41,37 +41,37 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 @hookspec
 def sensorium_modalities() -> Sequence[type[Modality]]:
     """Return the modality classes of this plugin. Called once per process, at start-up."""
-    raise NotImplementedError
+    return ()
 
 
 @hookspec
 def sensorium_fusions() -> Sequence[type[Fusion]]:
     """Return the fusion classes of this plugin. Called once per process, at start-up."""
-    raise NotImplementedError
+    return ()
 
 
 @hookspec
 def sensorium_tasks() -> Sequence[type[Task]]:
     """Return the task classes of this plugin. Called once per process, at start-up."""
-    raise NotImplementedError
+    return ()
 
 
 @hookspec
 def sensorium_policies() -> Sequence[type[Policy]]:
     """Return the alignment policies of this plugin. Called once per process, at start-up."""
-    raise NotImplementedError
+    return ()
 
 
 @hookspec
 def sensorium_sources() -> Sequence[type[Source]]:
     """Return the source classes of this plugin. Called once per process, at start-up."""
-    raise NotImplementedError
+    return ()
 
 
 @hookspec
 def sensorium_sinks() -> Sequence[type[Sink]]:
     """Return the sink classes of this plugin. Called once per process, at start-up."""
-    raise NotImplementedError
+    return ()
 
 
 @hookspec
