@@ -57,5 +57,7 @@ def run(args: argparse.Namespace) -> int:
         until_end=args.until_end,
         speed=args.speed,
     )
-    print(summary, file=sys.stderr)
+    width = max(len(name) for name, _ in summary.rows)
+    for name, value in summary.rows:
+        print(f"{name:{width}}  {value}", file=sys.stderr)
     return 0
