@@ -118,6 +118,7 @@ class SensorCnn(Modality):
         mask = np.zeros((len(items), self._length), dtype=np.bool_)
         for row, item in enumerate(items):
             pieces = clip(item, self._clock)
+            beside: tuple[int, npt.NDArray[Any]] | None = None
             anchor = pieces[0][0]
             if item.start < item.end:
                 anchor = max(item.start, item.end - self._span)
@@ -127,6 +128,14 @@ class SensorCnn(Modality):
                 if first < stop:
                     signal[row, at + first : at + stop] = samples[first:stop]
                     mask[row, at + first : at + stop] = True
+                elif at == self._length:
+                    beside = self._length - 1, samples[0]
+                elif at + len(samples) == 0:
+                    beside = 0, samples[-1]
+            if beside is not None and not mask[row].any():
+                # The only sample comes in the span's last half period, or still holds at its
+                # start: its nearest place is one beside the grid.
+                signal[row, beside[0]], mask[row, beside[0]] = beside[1], True
         if not mask.any(axis=1).all():
             raise PayloadError(
                 f"an item has no sample in the last {format_duration(self._span)} of its set; "

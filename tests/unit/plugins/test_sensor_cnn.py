@@ -44,6 +44,13 @@ def test_at_an_instant_the_grid_begins_with_the_first_sample(samples):
     assert arrays["mask"].all()
 
 
+@pytest.mark.parametrize(("time", "place"), [(SECOND - 1, 49), (-19_000_000, 0)])
+def test_the_only_sample_at_an_edge_of_the_span_stays_in_the_grid(samples, time, place):
+    arrays = cnn().prepare([samples([(time, np.full((1, 2), 7.0))], 0, SECOND)])
+    assert np.flatnonzero(arrays["mask"][0]).tolist() == [place]
+    assert arrays["signal"][0, place].tolist() == [7.0, 7.0]
+
+
 def test_an_item_without_samples_in_the_grid_is_refused(samples):
     with pytest.raises(PayloadError, match="no sample in the last 1s of its set"):
         cnn().prepare([samples([(0, np.ones((5, 2)))], 0, 4 * SECOND)])
