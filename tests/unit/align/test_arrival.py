@@ -68,22 +68,22 @@ def test_log_time_progress_makes_late_for_every_key_also_those_never_seen(play: 
 
 
 def test_an_explicit_bound_makes_late_what_is_older_than_it(play: Play) -> None:
-    calls = [Advance("a", 10), a(9, 1, "old"), a(10, 2, "at the bound")]
+    calls: list[Call] = [Advance("a", 10), a(9, 1, "old"), a(10, 2, "at the bound")]
     assert fates(play, ANY, Spec(), *calls) == {"late": 1, "matched": 1}
 
 
 def test_an_explicit_bound_for_one_key_leaves_the_others(play: Play) -> None:
-    calls = [Advance("a", 10, "k"), a(9, 1, "x"), a(9, 2, "y", key="m")]
+    calls: list[Call] = [Advance("a", 10, "k"), a(9, 1, "x"), a(9, 2, "y", key="m")]
     assert fates(play, ANY, Spec(), *calls) == {"late": 1, "matched": 1}
 
 
 def test_a_heartbeat_binds_to_its_own_log_time_plus_max_future_at_most(play: Play) -> None:
-    calls = [Heartbeat("a", 100, 10), a(14, 10, "old"), a(15, 10, "at the bound")]
+    calls: list[Call] = [Heartbeat("a", 100, 10), a(14, 10, "old"), a(15, 10, "at the bound")]
     assert fates(play, ANY, Spec(max_future=5), *calls) == {"late": 1, "matched": 1}
 
 
 def test_a_bound_never_moves_back(play: Play) -> None:
-    calls = [Advance("a", 10), Advance("a", 3), a(9, 1, "x")]
+    calls: list[Call] = [Advance("a", 10), Advance("a", 3), a(9, 1, "x")]
     assert fates(play, ANY, Spec(), *calls) == {"late": 1}
 
 
@@ -92,7 +92,7 @@ def test_after_close_every_event_is_late(play: Play) -> None:
 
 
 def test_a_late_event_does_not_move_the_bound_of_its_key(play: Play) -> None:
-    calls = [Advance("a", 5, "k"), a(4, 1, "late"), a(6, 2, "x"), a(7, 3, "y")]
+    calls: list[Call] = [Advance("a", 5, "k"), a(4, 1, "late"), a(6, 2, "x"), a(7, 3, "y")]
     assert fates(play, ANY, Spec(), *calls) == {"late": 1, "matched": 2}
 
 
@@ -116,7 +116,7 @@ def test_a_window_keeps_both_of_one_time_if_their_ids_differ(play: Play) -> None
 
 
 def test_an_event_is_a_duplicate_of_a_late_one(play: Play) -> None:
-    calls = [Advance("a", 10), a(5, 5, "x"), a(5, 6, "y")]
+    calls: list[Call] = [Advance("a", 10), a(5, 5, "x"), a(5, 6, "y")]
     assert fates(play, ANY, Spec(), *calls) == {"late": 1, "duplicate": 1}
 
 
@@ -143,7 +143,7 @@ def test_a_record_more_than_one_horizon_older_is_forgotten(
 
 
 def test_a_duplicate_is_called_so_even_if_it_is_late_too(play: Play) -> None:
-    calls = [a(5, 5, "x"), a(9, 9, "y"), a(5, 9, "x")]
+    calls: list[Call] = [a(5, 5, "x"), a(9, 9, "y"), a(5, 9, "x")]
     assert fates(play, ANY, Spec(), *calls) == {"matched": 2, "duplicate": 1}
 
 
@@ -166,7 +166,7 @@ def test_an_event_longer_than_max_duration_is_invalid(
 
 
 def test_an_invalid_event_does_not_move_the_bound_of_its_key(play: Play) -> None:
-    calls = [a(100, 10, "bad"), a(11, 11, "x")]
+    calls: list[Call] = [a(100, 10, "bad"), a(11, 11, "x")]
     assert fates(play, ANY, Spec(max_future=2), *calls) == {"invalid": 1, "matched": 1}
 
 
@@ -176,7 +176,7 @@ def test_an_invalid_event_does_not_move_the_bound_of_its_key(play: Play) -> None
 def test_the_offset_is_added_before_every_rule_and_members_carry_the_corrected_time(
     play: Play,
 ) -> None:
-    calls = [Add("a", "k", 5, 10, "x"), Add("b", "k", 10, 10, "y")]
+    calls: list[Call] = [Add("a", "k", 5, 10, "x"), Add("b", "k", 10, 10, "y")]
     played = play(ExactRule(), {"a": Spec(offset=5, max_delay=0), "b": Spec()}, calls)
     assert [found.members for found in played.sets] == [frozenset({("a", 10, "x"), ("b", 10, "y")})]
     assert played.sets[0].time == 10
@@ -196,12 +196,12 @@ def test_a_record_repeats_a_repeated_one_though_the_first_is_more_than_one_horiz
 ) -> None:
     # The horizon is 7; the third is 6 younger than the second.
     spec = Spec(max_future=2, max_delay=4, max_duration=0)
-    calls = [a(first, 5, "x"), a(first, 11, "x"), a(first, 17, "x")]
+    calls: list[Call] = [a(first, 5, "x"), a(first, 11, "x"), a(first, 17, "x")]
     assert fates(play, ANY, spec, *calls) == expected
 
 
 def test_an_explicit_bound_is_corrected_by_the_offset_as_events_are(play: Play) -> None:
-    calls = [Advance("a", 10), a(9, 20, "old"), a(10, 20, "at the bound")]
+    calls: list[Call] = [Advance("a", 10), a(9, 20, "old"), a(10, 20, "at the bound")]
     assert fates(play, ANY, Spec(offset=5), *calls) == {"late": 1, "matched": 1}
     calls = [Heartbeat("a", 10, 20), a(9, 20, "old"), a(10, 20, "at the bound")]
     assert fates(play, ANY, Spec(offset=5), *calls) == {"late": 1, "matched": 1}
@@ -209,7 +209,7 @@ def test_an_explicit_bound_is_corrected_by_the_offset_as_events_are(play: Play) 
 
 def test_a_repeated_invalid_record_leaves_its_time_free(play: Play) -> None:
     spec = Spec(max_future=2)
-    calls = [a(10, 5, "bad"), a(10, 6, "bad"), a(10, 8, "good")]
+    calls: list[Call] = [a(10, 5, "bad"), a(10, 6, "bad"), a(10, 8, "good")]
     played = play(ANY, {"a": spec}, calls)
     assert [found.ids for found in played.sets] == ["good"]
     assert played.fates == {"invalid": 1, "duplicate": 1, "matched": 1}
@@ -220,5 +220,5 @@ def test_a_second_event_at_a_time_is_a_duplicate_up_to_one_horizon_after_another
 ) -> None:
     # The horizon is 7.
     spec = Spec(max_future=2, max_delay=4, max_duration=0)
-    calls = [a(5, 5, "x"), a(5, 11, "y"), a(5, 17, "z"), a(5, 25, "z")]
+    calls: list[Call] = [a(5, 5, "x"), a(5, 11, "y"), a(5, 17, "z"), a(5, 25, "z")]
     assert fates(play, ANY, spec, *calls) == {"matched": 1, "duplicate": 2, "late": 1}

@@ -127,7 +127,7 @@ def test_a_tie_goes_to_the_later_event(play: Play) -> None:
 
 
 def test_a_tie_that_may_still_come_keeps_the_set_open(play: Play) -> None:
-    calls = [at("b", 8), at("a", 10), Advance("b", 12), Advance("b", 13)]
+    calls: list[Call] = [at("b", 8), at("a", 10), Advance("b", 12), Advance("b", 13)]
     assert steps(play(nearest(5, 5), TWO, calls)) == [[], [], [], ["a10 b8"], []]
 
 
@@ -143,7 +143,7 @@ def test_an_event_may_serve_several_primaries(play: Play) -> None:
 
 @pytest.mark.parametrize(("pick", "expected"), [("first", "a10 b6"), ("last", "a10 b13")])
 def test_pick_first_or_last_in_reach(play: Play, pick: str, expected: str) -> None:
-    calls = [at("b", 6), at("b", 9), at("a", 10), at("b", 13)]
+    calls: list[Call] = [at("b", 6), at("b", 9), at("a", 10), at("b", 13)]
     assert ids(play(nearest(5, 5, pick), TWO, calls)) == [expected]
 
 
@@ -152,24 +152,24 @@ def test_first_settles_with_the_first_in_reach_where_nothing_earlier_can_come(pl
 
 
 def test_last_settles_when_the_reach_is_over(play: Play) -> None:
-    calls = [at("a", 10), at("b", 14), at("b", 15)]
+    calls: list[Call] = [at("a", 10), at("b", 14), at("b", 15)]
     assert steps(play(nearest(5, 5, "last"), TWO, calls)) == [[], [], ["a10 b15"], []]
 
 
 def test_nearest_measures_to_the_nearest_instant_covered(play: Play) -> None:
     # [2, 9) covers 8, two away; 13 is three away.
-    calls = [at("b", 2, duration=7), at("a", 10), at("b", 13)]
+    calls: list[Call] = [at("b", 2, duration=7), at("a", 10), at("b", 13)]
     assert ids(play(nearest(3, 3), TWO, calls)) == ["a10 b2"]
 
 
 def test_the_end_of_an_event_is_not_covered(play: Play) -> None:
-    calls = [at("b", 2, duration=7), at("a", 10)]
+    calls: list[Call] = [at("b", 2, duration=7), at("a", 10)]
     assert ids(play(nearest(1, 3, require="any"), TWO, calls)) == ["a10"]
 
 
 def test_a_long_event_that_may_still_come_keeps_the_set_open(play: Play) -> None:
     specs = {"a": Spec(), "b": Spec(lateness=4, max_duration=6)}
-    calls = [at("a", 10), at("b", 9), at("b", 12), at("b", 16)]
+    calls: list[Call] = [at("a", 10), at("b", 9), at("b", 12), at("b", 16)]
     # 12 - 4 = 8: an event at 8 of six instants would cover 10. From 16 - 4 = 12 on, none is near.
     assert steps(play(nearest(2, 2), specs, calls)) == [[], [], [], ["a10 b9"], []]
 
@@ -177,7 +177,7 @@ def test_a_long_event_that_may_still_come_keeps_the_set_open(play: Play) -> None
 def test_a_stream_may_have_its_own_reach_and_pick(play: Play) -> None:
     rule = NearestRule("a", Reach(1, 1), {"c": Reach(9, 0, "first")})
     specs = {**TWO, "c": Spec()}
-    calls = [at("c", 2), at("c", 8), at("a", 10), at("b", 11), at("c", 11)]
+    calls: list[Call] = [at("c", 2), at("c", 8), at("a", 10), at("b", 11), at("c", 11)]
     assert ids(play(rule, specs, calls)) == ["a10 b11 c2"]
 
 
@@ -243,7 +243,7 @@ def test_a_session_goes_on_while_the_next_event_is_at_most_gap_away(
 
 def test_the_gap_counts_from_the_latest_end(play: Play) -> None:
     rule = SessionRule(gap=3, max_length=100, require="any")
-    calls = [at("a", 5, duration=10), at("a", 6), at("a", 18)]
+    calls: list[Call] = [at("a", 5, duration=10), at("a", 6), at("a", 18)]
     assert ids(play(rule, {"a": Spec()}, calls)) == ["a18 a5 a6"]
 
 
@@ -267,7 +267,7 @@ def test_an_event_in_between_joins_two_sessions(play: Play) -> None:
 
 def test_a_session_settles_when_the_bound_is_beyond_the_gap(play: Play) -> None:
     rule = SessionRule(gap=3, max_length=100, require="any")
-    calls = [at("a", 5), Advance("a", 8), Advance("a", 9)]
+    calls: list[Call] = [at("a", 5), Advance("a", 8), Advance("a", 9)]
     assert steps(play(rule, {"a": Spec()}, calls)) == [[], [], ["a5"], []]
 
 
@@ -298,7 +298,7 @@ def test_what_had_arrived_by_the_deadline_is_a_member_though_it_is_read_later(pl
 
 def test_the_deadline_of_nearest_counts_from_the_log_time_of_the_primary(play: Play) -> None:
     rule = NearestRule("a", Reach(5, 5), require="any", deadline=4)
-    calls = [old("a", 10, 20), old("b", 8, 20), Progress("b", 24), Progress("b", 25)]
+    calls: list[Call] = [old("a", 10, 20), old("b", 8, 20), Progress("b", 24), Progress("b", 25)]
     played = play(rule, TWO, calls)
     assert steps(played) == [[], [], [], ["a10 b8"], []]
     assert played.sets[0].unsettled == {"b"}
@@ -307,7 +307,7 @@ def test_the_deadline_of_nearest_counts_from_the_log_time_of_the_primary(play: P
 
 def test_an_event_that_missed_one_set_may_serve_another(play: Play) -> None:
     rule = NearestRule("a", Reach(5, 5), require="any", deadline=2)
-    calls = [at("a", 10), at("a", 14), old("b", 12, 15), Close("b")]
+    calls: list[Call] = [at("a", 10), at("a", 14), old("b", 12, 15), Close("b")]
     played = play(rule, TWO, calls)
     assert ids(played) == ["a10", "a14 b12"]
     assert played.fates == {"matched": 3}
@@ -324,7 +324,7 @@ def test_a_settled_stream_is_proven_absent_though_the_deadline_passed(play: Play
 def test_the_deadline_of_a_window_counts_from_its_end(play: Play) -> None:
     rule = WindowRule(size=10, hop=10, require="any", deadline=3)
     specs = {"a": Spec(lateness=INF)}
-    calls = [at("a", 5), old("a", 7, 13), old("a", 8, 14)]
+    calls: list[Call] = [at("a", 5), old("a", 7, 13), old("a", 8, 14)]
     played = play(rule, specs, calls)
     assert steps(played) == [[], [], ["a5 a7"], []]
     assert played.sets[0].unsettled == {"a"}
@@ -402,11 +402,11 @@ def test_a_set_in_the_middle_comes_out_first_and_the_newest_when_its_stream_is_c
 ) -> None:
     specs = {"a": Spec(max_delay=4), "b": Spec()}
     rule = ExactRule(require=("b",), deadline=4)
-    calls = [old("b", 1, 1), old("b", 6, 4), old("b", 8, 7), at("a", 6), Close("a")]
+    calls: list[Call] = [old("b", 1, 1), old("b", 6, 4), old("b", 8, 7), at("a", 6), Close("a")]
     assert steps(play(rule, specs, calls)) == [[], [], [], ["b1", "a6 b6"], ["b8"], []]
 
 
 def test_the_second_of_two_primaries_is_woken_by_its_own_deadline(play: Play) -> None:
     rule = NearestRule("b", Reach(3, 4, "last"), require="any", deadline=0)
-    calls = [at("b", 0), at("b", 5), at("a", 4), Progress("a", 7)]
+    calls: list[Call] = [at("b", 0), at("b", 5), at("a", 4), Progress("a", 7)]
     assert steps(play(rule, TWO, calls)) == [[], [], ["b0"], ["a4 b5"], []]
