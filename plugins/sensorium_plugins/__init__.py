@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sensorium.align import Exact, Nearest, Window
 from sensorium.hookspecs import hookimpl
 from sensorium.plugin import Fusion, Modality, Policy, Sink, Source, Task
-from sensorium_plugins.fusions import Concat, Gated, Mean
+from sensorium_plugins.fusions import Concat, Gated, Late, Max, Mean, Transformer, Weighted
 from sensorium_plugins.modalities import SensorCnn, SensorStats, TextTfidf
 from sensorium_plugins.sinks import JsonLinesSink
 from sensorium_plugins.sources import JsonLinesSource, McapSource
@@ -32,7 +32,7 @@ def sensorium_modalities() -> Sequence[type[Modality]]:
 @hookimpl
 def sensorium_fusions() -> Sequence[type[Fusion]]:
     """Give the built-in fusions."""
-    return [Concat, Gated, Mean]
+    return [Concat, Gated, Late, Max, Mean, Transformer, Weighted]
 
 
 @hookimpl

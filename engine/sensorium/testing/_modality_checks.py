@@ -206,7 +206,8 @@ def check_modality(
 
 def round_trip(weights: Weights) -> Weights:
     """Weights as they come out of a safetensors file."""
-    loaded: Weights = load(save({name: np.ascontiguousarray(it) for name, it in weights.items()}))
+    # Not ascontiguousarray, which gives a number an axis.
+    loaded: Weights = load(save({name: np.array(it, order="C") for name, it in weights.items()}))
     return loaded
 
 

@@ -2,6 +2,25 @@
 
 from sensorium_plugins.fusions._concat import Concat, ConcatConfig
 from sensorium_plugins.fusions._gated import Gated, GatedConfig
+from sensorium_plugins.fusions._late import Late, LateConfig
+from sensorium_plugins.fusions._max import Max, MaxConfig
 from sensorium_plugins.fusions._mean import Mean, MeanConfig
+from sensorium_plugins.fusions._transformer import Transformer, TransformerConfig
+from sensorium_plugins.fusions._weighted import Weighted, WeightedConfig
 
-__all__ = ["Concat", "ConcatConfig", "Gated", "GatedConfig", "Mean", "MeanConfig"]
+__all__ = [
+    "Concat",
+    "ConcatConfig",
+    "Gated",
+    "GatedConfig",
+    "Late",
+    "LateConfig",
+    "Max",
+    "MaxConfig",
+    "Mean",
+    "MeanConfig",
+    "Transformer",
+    "TransformerConfig",
+    "Weighted",
+    "WeightedConfig",
+]

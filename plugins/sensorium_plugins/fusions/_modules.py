@@ -13,7 +13,7 @@ from sensorium.plugin import FeatureSpec, Task
 from sensorium_plugins.fusions._heads import gives_values
 from sensorium_plugins.fusions._inputs import CUT, LEAST_VARIANCE
 
-__all__ = ["ConcatModule", "GatedModule", "MeanModule"]
+__all__ = ["ConcatModule", "FusionModule", "GatedModule", "HeadModule", "StreamInput", "Tensors"]
 
 #: Rows that the running statistics rest on at most, so that they follow an encoder that trains.
 _MEMORY: Final = 10_000.0
@@ -41,13 +41,27 @@ class StreamInput(nn.Module):  # type: ignore[misc]  # torch is not typed here
         if data.dim() == 3:
             steps = data.new_ones(data.shape[:2]) if mask is None else mask.to(data.dtype)
             data = (data * steps[..., None]).sum(1) / steps.sum(1, keepdim=True).clamp(min=1.0)
+        return self._standardised(data, present)
+
+    def steps(
+        self, data: torch.Tensor, present: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give (batch, time, dim) and which steps are there: a vector is a sequence of one."""
+        if data.dim() == 2:
+            data = data[:, None]
+        there = present[:, None].expand(data.shape[:2])
+        if mask is not None:
+            there = there & mask
+        return self._standardised(data, there), there
+
+    def _standardised(self, data: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
         if self.training:
-            self._follow(data.detach()[present])
+            self._follow(data.detach()[there])
         scale = torch.where(
             self.variance > LEAST_VARIANCE, self.variance, torch.ones_like(self.variance)
         ).sqrt()
         centred = ((data - self.location) / scale).clamp(-CUT, CUT)
-        return torch.where(present[:, None], centred, torch.zeros_like(centred))
+        return torch.where(there[..., None], centred, torch.zeros_like(centred))
 
     def _follow(self, rows: torch.Tensor) -> None:
         if not len(rows):
@@ -77,14 +91,22 @@ class HeadModule(nn.Module):  # type: ignore[misc]
 
     def forward(self, inputs: torch.Tensor, someone: torch.Tensor) -> torch.Tensor:
         """Raw outputs, (batch, size)."""
+        return self.finish(self.raw(inputs), someone)
+
+    def raw(self, inputs: torch.Tensor) -> torch.Tensor:
+        """What the layers give, standardised where the task has units."""
         hidden = inputs
         for layer in self.layers[:-1]:
             hidden = self.dropout(torch.relu(layer(hidden)))
-        logits = torch.where(someone[:, None], self.layers[-1](hidden), self.prior)
+        return self.layers[-1](hidden)
+
+    def finish(self, raw: torch.Tensor, someone: torch.Tensor) -> torch.Tensor:
+        """The prior where there is no stream, and values in the targets' units."""
+        logits = torch.where(someone[:, None], raw, self.prior)
         return logits * self.scale + self.location if self.values else logits
 
 
-class _FusionModule(nn.Module):  # type: ignore[misc]
+class FusionModule(nn.Module):  # type: ignore[misc]
     """Inputs per stream and heads per task; the prefixes keep names off those of torch's own."""
 
     def __init__(self, features: Mapping[str, FeatureSpec], tasks: Mapping[str, Task]) -> None:
@@ -104,12 +126,19 @@ class _FusionModule(nn.Module):  # type: ignore[misc]
         ]
         return blocks, torch.stack([present[name] for name in self.stream_names], dim=1)
 
+    def forward(
+        self, present: Tensors, features: Tensors, masks: Tensors | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Per task, raw outputs of shape (batch, size)."""
+        logits: dict[str, torch.Tensor] = self.with_shares(present, features, masks)[0]
+        return logits
+
     def heads(self, hidden: torch.Tensor, someone: torch.Tensor) -> dict[str, torch.Tensor]:
         """Per task, its raw outputs."""
         return {name: getattr(self, f"task_{name}")(hidden, someone) for name in self.task_names}
 
 
-class ConcatModule(_FusionModule):
+class ConcatModule(FusionModule):
     """`concat` in torch."""
 
     def __init__(
@@ -128,39 +157,7 @@ class ConcatModule(_FusionModule):
         return self.heads(torch.cat([*blocks, absent], dim=1), there.any(dim=1))
 
 
-class MeanModule(_FusionModule):
-    """`mean` in torch."""
-
-    def __init__(
-        self,
-        features: Mapping[str, FeatureSpec],
-        tasks: Mapping[str, Task],
-        dim: int,
-        dropout: float,
-    ) -> None:
-        super().__init__(features, tasks)
-        for name, spec in features.items():
-            self.add_module(f"project_{name}", nn.Linear(spec.dim, dim))
-        for name, task in tasks.items():
-            self.add_module(f"task_{name}", HeadModule(task, [dim]))
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(
-        self, present: Tensors, features: Tensors, masks: Tensors | None = None
-    ) -> dict[str, torch.Tensor]:
-        """Per task, raw outputs of shape (batch, size)."""
-        blocks, there = self.inputs(present, features, masks)
-        projected = [
-            torch.relu(getattr(self, f"project_{name}")(block))
-            for name, block in zip(self.stream_names, blocks, strict=True)
-        ]
-        weight = there.to(blocks[0].dtype)
-        summed = (torch.stack(projected, dim=1) * weight[..., None]).sum(dim=1)
-        hidden = self.dropout(summed / weight.sum(dim=1, keepdim=True).clamp(min=1.0))
-        return self.heads(hidden, there.any(dim=1))
-
-
-class GatedModule(_FusionModule):
+class GatedModule(FusionModule):
     """`gated` in torch."""
 
     def __init__(
@@ -180,10 +177,10 @@ class GatedModule(_FusionModule):
             self.add_module(f"task_{name}", HeadModule(task, [dim, *hidden], dropout))
         self.dropout = nn.Dropout(dropout)
 
-    def with_gates(
+    def with_shares(
         self, present: Tensors, features: Tensors, masks: Tensors | None = None
-    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Raw outputs per task, and the gates: (batch, streams), 0 for what is absent."""
+    ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """Raw outputs per task, and per task the gates: (batch, streams), 0 for what is absent."""
         blocks, there = self.inputs(present, features, masks)
         projected, scores = [], []
         for name, block in zip(self.stream_names, blocks, strict=True):
@@ -195,10 +192,5 @@ class GatedModule(_FusionModule):
         open_only = torch.stack(scores, dim=1).masked_fill(~there, -1e9)
         gates = torch.softmax(open_only, dim=1) * there
         joined = (torch.stack(projected, dim=1) * gates[..., None]).sum(dim=1)
-        return self.heads(self.dropout(joined), there.any(dim=1)), gates
-
-    def forward(
-        self, present: Tensors, features: Tensors, masks: Tensors | None = None
-    ) -> dict[str, torch.Tensor]:
-        """Per task, raw outputs of shape (batch, size)."""
-        return self.with_gates(present, features, masks)[0]
+        logits = self.heads(self.dropout(joined), there.any(dim=1))
+        return logits, dict.fromkeys(self.task_names, gates)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from sensorium.errors import PluginError
-from sensorium.plugin import Features, Trainable
+from sensorium.plugin import Features, FeatureSpec, Trainable
+from sensorium.testing import check_fusion
 from sensorium_plugins._weights import from_module
-from sensorium_plugins.fusions import Concat, Gated, Mean
+from sensorium_plugins.fusions import Concat, Gated, Late, Max, Mean, Transformer, Weighted
 from sensorium_plugins.fusions._inputs import vectors
 
 KINDS = [
@@ -18,6 +19,15 @@ KINDS = [
     pytest.param((Concat, {"hidden": [8]}), id="concat-hidden"),
     pytest.param((Mean, {"dim": 16, "dropout": 0.0}), id="mean"),
     pytest.param((Gated, {"dim": 16, "hidden": [8], "dropout": 0.0}), id="gated"),
+    pytest.param((Max, {"dim": 16, "dropout": 0.0}), id="max"),
+    pytest.param((Weighted, {"dim": 16, "dropout": 0.0}), id="weighted-learned"),
+    pytest.param(
+        (Weighted, {"dim": 16, "dropout": 0.0, "weights": {"left": 3.0}}), id="weighted-fixed"
+    ),
+    pytest.param((Late, {"hidden": [8], "dropout": 0.0}), id="late"),
+    pytest.param(
+        (Transformer, {"dim": 16, "heads": 2, "layers": 1, "dropout": 0.0}), id="transformer"
+    ),
 ]
 
 
@@ -29,7 +39,14 @@ def torch():
 @pytest.fixture(params=KINDS)
 def build(request, streams, tasks, torch):
     plugin, config = request.param
-    return lambda streams=streams, tasks=tasks: plugin(plugin.Config(**config), streams, tasks)
+
+    def make(streams=streams, tasks=tasks):
+        own = dict(config)
+        if "weights" in own:
+            own["weights"] = {next(iter(streams)): 3.0}
+        return plugin(plugin.Config(**own), streams, tasks)
+
+    return make
 
 
 @pytest.fixture
@@ -197,3 +214,52 @@ def test_sequences_are_averaged_over_the_steps_that_are_there():
     mask = np.array([[True, True, False], [False, False, False]])
     assert vectors(Features(data, mask)).tolist() == [[2.0], [0.0]]
     assert vectors(Features(data[:1, :2])).tolist() == [[2.0]]
+
+
+@pytest.mark.parametrize("plugin", [Concat, Gated, Late, Max, Mean, Transformer, Weighted])
+def test_every_fusion_passes_the_conformance_kit(plugin, streams, tasks, torch):
+    check_fusion(plugin, {}, streams, tasks)
+
+
+def test_fixed_weights_are_those_of_the_pipeline_file(tasks):
+    features = {"left": FeatureSpec(dim=2), "right": FeatureSpec(dim=2)}
+    kind = {"kind": tasks["kind"]}
+
+    def scores(plugin, config, **there):
+        fusion = plugin(plugin.Config(dim=4, **config), features, kind)
+        fusion.load("cpu", None)
+        data = Features(np.ones((1, 2), np.float32))
+        present = {name: np.array([there.get(name, True)]) for name in features}
+        return fusion.fuse(present, left=data, right=data)["kind"].scores
+
+    mean = scores(Mean, {})
+    np.testing.assert_allclose(scores(Weighted, {"weights": {"left": 1.0}}), mean, rtol=1e-5)
+    heavy = scores(Weighted, {"weights": {"left": 1e6}})
+    np.testing.assert_allclose(heavy, scores(Mean, {}, right=False), rtol=1e-4)
+    with pytest.raises(PluginError, match=r"weights names 'up', which is no stream"):
+        scores(Weighted, {"weights": {"up": 1.0}})
+
+
+@pytest.mark.torch
+def test_late_averages_the_probabilities_of_the_streams(torch, streams, tasks, problem):
+    fusion = Late(Late.Config(), streams, tasks)
+    fusion.load("cpu", None)
+    data = problem(items=4)
+    both = fusion.fuse(data.present(), **data.features)
+    left = fusion.fuse(data.present(right=False), **data.shown(right=False))
+    right = fusion.fuse(data.present(left=False), **data.shown(left=False))
+    for task, part in (("kind", "scores"), ("tags", "scores"), ("level", "values")):
+        alone = [getattr(output[task], part) for output in (left, right)]
+        np.testing.assert_allclose(getattr(both[task], part), np.mean(alone, axis=0), rtol=1e-4)
+
+
+@pytest.mark.torch
+def test_a_transformer_sees_the_order_of_a_sequence(torch, streams, tasks, problem):
+    fusion = Transformer(Transformer.Config(), streams, tasks)
+    fusion.load("cpu", None)
+    data = problem(items=2)
+    backward = np.ascontiguousarray(data.features["right"].data[:, 3::-1])
+    turned = {**data.features, "right": Features(backward, data.mask[:, :4])}
+    forward = {**data.features, "right": Features(backward[:, ::-1].copy(), data.mask[:, :4])}
+    one, other = (fusion.fuse(data.present(), **it)["kind"].scores for it in (forward, turned))
+    assert not np.allclose(one, other, atol=1e-4)
