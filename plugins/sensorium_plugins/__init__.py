@@ -8,7 +8,14 @@ from sensorium.align import Exact, Nearest, Window
 from sensorium.hookspecs import hookimpl
 from sensorium.plugin import Fusion, Modality, Policy, Sink, Source, Task
 from sensorium_plugins.fusions import Concat, Gated, Late, Max, Mean, Transformer, Weighted
-from sensorium_plugins.modalities import SensorCnn, SensorStats, TextTfidf
+from sensorium_plugins.modalities import (
+    SensorCnn,
+    SensorGru,
+    SensorStats,
+    TextEmbedding,
+    TextTfidf,
+    TextTransformer,
+)
 from sensorium_plugins.sinks import JsonLinesSink
 from sensorium_plugins.sources import JsonLinesSource, McapSource
 from sensorium_plugins.tasks import Classification, MultiLabel, Regression
@@ -26,7 +33,7 @@ __all__ = [
 @hookimpl
 def sensorium_modalities() -> Sequence[type[Modality]]:
     """Give the built-in modalities."""
-    return [SensorCnn, SensorStats, TextTfidf]
+    return [SensorCnn, SensorGru, SensorStats, TextEmbedding, TextTfidf, TextTransformer]
 
 
 @hookimpl

@@ -23,10 +23,10 @@ class SensorStatsConfig(SensorConfig):
 class SensorStats(Modality):
     """Statistics of all samples that a stream has in a set.
 
-    The samples of all chunks are joined in the order of time and clipped to the span of the set;
-    a gap is not filled. `feature_names` says what the columns are; the last two are `coverage`,
-    the samples there as a share of those that the span has room for (1 where the span is an
-    instant), and `seconds`, how long the samples there last.
+    The samples of all chunks are joined in the order of time and clipped to the span of the set; a
+    gap is not filled, and the samples beside it are no neighbours. `feature_names` says what the
+    columns are; the last two are `coverage`, the samples there as a share of those that the span
+    has room for (1 where the span is an instant), and `seconds`, how long the samples there last.
     """
 
     name: ClassVar[str] = "sensor-stats"
@@ -70,23 +70,34 @@ class SensorStats(Modality):
             If an item has no sample within its span.
         """
         rows = np.empty((len(items), len(self.feature_names)))
-        by_length: dict[int, list[int]] = {}
-        joined = [self._join(item) for item in items]
-        for index, samples in enumerate(joined):
-            by_length.setdefault(len(samples), []).append(index)
-        for indices in by_length.values():
+        alike: dict[tuple[int, tuple[int, ...]], list[int]] = {}
+        joined = []
+        for index, item in enumerate(items):
+            samples, gaps = self._join(item)
+            joined.append(samples)
+            alike.setdefault((len(samples), gaps), []).append(index)
+        for (_, gaps), indices in alike.items():
             stacked = np.array([joined[index] for index in indices], dtype=np.float64)
             windows = np.ascontiguousarray(stacked.transpose(0, 2, 1))
-            rows[indices, :-2] = statistics(windows)
+            rows[indices, :-2] = statistics(windows, gaps)
         rows[:, -2] = [
             self._coverage(item, len(samples)) for item, samples in zip(items, joined, strict=True)
         ]
         rows[:, -1] = [len(samples) / self.config.rate for samples in joined]
         return {"stats": rows.astype(np.float32)}
 
-    def _join(self, item: Samples) -> npt.NDArray[Any]:
-        pieces = [samples for _, samples in clip(item, self._clock)]
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    def _join(self, item: Samples) -> tuple[npt.NDArray[Any], tuple[int, ...]]:
+        """All samples in the order of time, and those before which at least one is missing."""
+        pieces = clip(item, self._clock)
+        if len(pieces) == 1:
+            return pieces[0][1], ()
+        gaps, count, due = [], 0, pieces[0][0]
+        for time, samples in pieces:
+            if self._clock.nearest(time - due) > 0:
+                gaps.append(count)
+            count += len(samples)
+            due = time + self._clock.elapsed(len(samples))
+        return np.concatenate([samples for _, samples in pieces]), tuple(gaps)
 
     def _coverage(self, item: Samples, samples: int) -> float:
         room = self._clock.first_from(item.end - item.start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Final
 
@@ -37,7 +38,9 @@ def statistic_names(channels: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-def statistics(windows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def statistics(
+    windows: npt.NDArray[np.float64], gaps: Sequence[int] = ()
+) -> npt.NDArray[np.float64]:
     """Describe windows that have the same number of samples.
 
     Every sum runs within one window and in an order that depends on its shape only, so a window's
@@ -47,6 +50,8 @@ def statistics(windows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     ----------
     windows
         C-contiguous, shape (windows, channels, samples), at least one sample.
+    gaps
+        The samples, ascending, that something is missing before: they have no neighbour there.
 
     Returns
     -------
@@ -61,7 +66,7 @@ def statistics(windows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     centred = windows - mean[..., np.newaxis]
     std = np.sqrt(np.square(centred).mean(axis=-1))
     rms = np.sqrt(np.square(windows).mean(axis=-1))
-    columns = [mean, std, rms, *_order_statistics(windows), *_differences(windows, centred)]
+    columns = [mean, std, rms, *_order_statistics(windows), *_differences(windows, centred, gaps)]
     if windows.shape[1] > 1:
         columns += _products(centred, std)
         norm = np.sqrt(np.square(windows).sum(axis=1))
@@ -83,16 +88,19 @@ def _order_statistics(windows: npt.NDArray[np.float64]) -> list[npt.NDArray[np.f
 
 
 def _differences(
-    windows: npt.NDArray[np.float64], centred: npt.NDArray[np.float64]
+    windows: npt.NDArray[np.float64], centred: npt.NDArray[np.float64], gaps: Sequence[int]
 ) -> list[npt.NDArray[np.float64]]:
-    """How neighbouring samples differ; zeros for a single sample."""
-    if windows.shape[-1] < 2:
+    """How neighbouring samples differ; zeros where none has a neighbour."""
+    beside = np.delete(np.arange(1, windows.shape[-1]), [gap - 1 for gap in gaps])
+    if not len(beside):
         nothing = np.zeros(windows.shape[:-1])
         return [nothing, nothing, nothing, nothing]
-    steps = np.diff(windows, axis=-1)
+    steps, above = np.diff(windows, axis=-1), centred >= 0
+    crossed = above[..., 1:] != above[..., :-1]
+    if gaps:
+        steps, crossed = (np.ascontiguousarray(it[..., beside - 1]) for it in (steps, crossed))
     sizes = np.abs(steps)
-    above = centred >= 0
-    crossings = (above[..., 1:] != above[..., :-1]).mean(axis=-1)
+    crossings = crossed.mean(axis=-1)
     return [sizes.mean(axis=-1), steps.std(axis=-1), sizes.max(axis=-1), crossings]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, Field
 
-from sensorium.errors import PayloadError
 from sensorium.plugin import (
     Arrays,
     Features,
@@ -24,10 +22,9 @@ from sensorium.plugin import (
     Weights,
 )
 from sensorium_plugins._weights import check_weights
+from sensorium_plugins.modalities._text import TextConfig, decode_text, words_of
 
 __all__ = ["TextTfidf", "TextTfidfConfig"]
-
-_WORD = re.compile(r"\w+|[^\w\s]+")
 
 
 def _span(lengths: list[int]) -> list[int]:
@@ -39,7 +36,7 @@ def _span(lengths: list[int]) -> list[int]:
 _Span = Annotated[list[int], AfterValidator(_span)]
 
 
-class TextTfidfConfig(PluginConfig):
+class TextTfidfConfig(TextConfig):
     """What is counted, and in how many columns.
 
     Parameters
@@ -51,17 +48,14 @@ class TextTfidfConfig(PluginConfig):
     chars
         The shortest and longest run of characters within a word (its edges marked by a space)
         that is counted; ``[]`` for none.
-    lowercase
-        Whether case is ignored.
-    max_length
-        Texts of more characters are refused, so that one record's cost is bounded.
+    weighting
+        ``tfidf``, or a bag of words: ``counts`` as they are, or ``binary``: 1 for what is there.
     """
 
     dim: int = Field(default=512, ge=8, le=1 << 20)
     words: _Span = Field(default_factory=lambda: [1, 2])
     chars: _Span = Field(default_factory=lambda: [3, 5])
-    lowercase: bool = True
-    max_length: int = Field(default=100_000, ge=1)
+    weighting: Literal["tfidf", "counts", "binary"] = "tfidf"
 
 
 class TextTfidf(Modality):
@@ -91,20 +85,7 @@ class TextTfidf(Modality):
         PayloadError
             If it is neither, or longer than `max_length`.
         """
-        data = payload.data
-        if isinstance(data, bytes | bytearray | memoryview):
-            try:
-                data = str(data, "utf-8")
-            except UnicodeDecodeError as error:
-                raise PayloadError(f"the text is not UTF-8: byte {error.start} is wrong") from None
-        if not isinstance(data, str):
-            raise PayloadError(f"expected text or bytes of UTF-8, not {type(data).__name__}")
-        if len(data) > self.config.max_length:
-            raise PayloadError(
-                f"the text has {len(data)} characters; the stream's `max_length` is "
-                f"{self.config.max_length}"
-            )
-        return data
+        return decode_text(payload, self.config.max_length)
 
     def prepare(self, items: Sequence[Samples]) -> Arrays:
         """Count the n-grams.
@@ -123,7 +104,7 @@ class TextTfidf(Modality):
 
     def _grams(self, text: str) -> Iterator[str]:
         """The n-grams of a text, words and characters told apart by a prefix."""
-        words = _WORD.findall(text.lower() if self.config.lowercase else text)
+        words = words_of(text, self.config.lowercase)
         for length in _lengths(self.config.words):
             for at in range(len(words) - length + 1):
                 yield "w" + " ".join(words[at : at + length])
@@ -160,8 +141,12 @@ class TextTfidf(Modality):
         return {"idf": idf.astype(np.float32)}
 
     def encode(self, arrays: Arrays) -> Features:
-        """Weigh the counts and scale each row to norm 1; an empty document stays zero."""
+        """Weigh the counts; with `tfidf`, scale each row to norm 1 (an empty one stays zero)."""
         counts = arrays["counts"]
+        if self.config.weighting == "counts":
+            return Features(counts)
+        if self.config.weighting == "binary":
+            return Features((counts > 0).astype(np.float32))
         weighed = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0) * self._idf
         norm = np.sqrt(np.square(weighed).sum(axis=1, keepdims=True))
         return Features((weighed / np.maximum(norm, 1e-12)).astype(np.float32))
