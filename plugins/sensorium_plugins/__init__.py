@@ -9,9 +9,13 @@ from sensorium.hookspecs import hookimpl
 from sensorium.plugin import Fusion, Modality, Policy, Sink, Source, Task
 from sensorium_plugins.fusions import Concat, Gated, Late, Max, Mean, Transformer, Weighted
 from sensorium_plugins.modalities import (
+    AudioMel,
+    ImageCnn,
+    ImageResnet,
     SensorCnn,
     SensorGru,
     SensorStats,
+    Tabular,
     TextEmbedding,
     TextTfidf,
     TextTransformer,
@@ -33,7 +37,18 @@ __all__ = [
 @hookimpl
 def sensorium_modalities() -> Sequence[type[Modality]]:
     """Give the built-in modalities."""
-    return [SensorCnn, SensorGru, SensorStats, TextEmbedding, TextTfidf, TextTransformer]
+    return [
+        AudioMel,
+        ImageCnn,
+        ImageResnet,
+        SensorCnn,
+        SensorGru,
+        SensorStats,
+        Tabular,
+        TextEmbedding,
+        TextTfidf,
+        TextTransformer,
+    ]
 
 
 @hookimpl

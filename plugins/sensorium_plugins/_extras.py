@@ -8,7 +8,7 @@ from typing import Any
 
 from sensorium.errors import MissingExtraError, PluginError
 
-__all__ = ["import_sklearn", "import_torch", "to_device"]
+__all__ = ["import_audio", "import_pillow", "import_sklearn", "import_torch", "to_device"]
 
 
 def import_torch(needed_by: str) -> ModuleType:
@@ -31,6 +31,28 @@ def import_sklearn(module: str, needed_by: str) -> ModuleType:
         If scikit-learn is not installed.
     """
     return _import(f"sklearn.{module}", needed_by, "scikit-learn", "train")
+
+
+def import_pillow(needed_by: str) -> ModuleType:
+    """Import Pillow's ``PIL.Image`` for a plugin.
+
+    Raises
+    ------
+    MissingExtraError
+        If Pillow is not installed.
+    """
+    return _import("PIL.Image", needed_by, "Pillow", "image")
+
+
+def import_audio(module: str, needed_by: str) -> ModuleType:
+    """Import ``librosa``, ``soundfile`` or ``soxr`` for a plugin.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    return _import(module, needed_by, module, "audio")
 
 
 def to_device(module: Any, device: str, needed_by: str) -> Any:

@@ -21,7 +21,14 @@ Level: TypeAlias = Literal["error", "warning", "note"]
 #: The executors of this version.
 _EXECUTORS: Final = frozenset({"local"})
 #: Which extra of sensorium brings a package that a plugin class names in `requires`.
-_EXTRAS: Final = {"torch": ("torch", "torch"), "sklearn": ("scikit-learn", "train")}
+_EXTRAS: Final = {
+    "torch": ("torch", "torch"),
+    "sklearn": ("scikit-learn", "train"),
+    "PIL": ("Pillow", "image"),
+    "librosa": ("librosa", "audio"),
+    "soundfile": ("soundfile", "audio"),
+    "soxr": ("soxr", "audio"),
+}
 _SECRET_KEY: Final = re.compile(
     r"password|passwd|secret|token|api_?key|private_?key", re.IGNORECASE
 )

@@ -1,19 +1,31 @@
-"""The built-in modalities: how sensor readings, records, text, images and sound become features."""
+"""The built-in modalities: how readings, records, text, images and sound become features."""
 
+from sensorium_plugins.modalities._audio_mel import AudioMel, AudioMelConfig
+from sensorium_plugins.modalities._image_cnn import ImageCnn, ImageCnnConfig
+from sensorium_plugins.modalities._image_resnet import ImageResnet, ImageResnetConfig
 from sensorium_plugins.modalities._sensor_cnn import SensorCnn, SensorCnnConfig
 from sensorium_plugins.modalities._sensor_gru import SensorGru, SensorGruConfig
 from sensorium_plugins.modalities._sensor_stats import SensorStats, SensorStatsConfig
+from sensorium_plugins.modalities._tabular import Tabular, TabularConfig
 from sensorium_plugins.modalities._text_embedding import TextEmbedding, TextEmbeddingConfig
 from sensorium_plugins.modalities._text_tfidf import TextTfidf, TextTfidfConfig
 from sensorium_plugins.modalities._text_transformer import TextTransformer, TextTransformerConfig
 
 __all__ = [
+    "AudioMel",
+    "AudioMelConfig",
+    "ImageCnn",
+    "ImageCnnConfig",
+    "ImageResnet",
+    "ImageResnetConfig",
     "SensorCnn",
     "SensorCnnConfig",
     "SensorGru",
     "SensorGruConfig",
     "SensorStats",
     "SensorStatsConfig",
+    "Tabular",
+    "TabularConfig",
     "TextEmbedding",
     "TextEmbeddingConfig",
     "TextTfidf",
