@@ -43,7 +43,7 @@ class ImageConfig(PluginConfig):
     height: int = Field(default=64, ge=8, le=1024)
     width: int = Field(default=64, ge=8, le=1024)
     channels: Literal[1, 3] = 3
-    max_pixels: int = Field(default=50_000_000, ge=64, le=1_000_000_000)
+    max_pixels: int = Field(default=50_000_000, ge=64, le=89_000_000)
     shift: float = Field(default=0.1, ge=0, le=0.5)
     flip: bool = False
     contrast: float = Field(default=0.2, ge=0, lt=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from typing import Any, Final
 
 import numpy as np
@@ -74,15 +73,14 @@ def decode_picture(
 
 def _open(pillow: Any, data: bytes, size: tuple[int, int], max_pixels: int) -> Any:
     try:
-        with warnings.catch_warnings():
-            # Pillow's own warning of a large image: the limit below is the pipeline's.
-            warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
-            image = pillow.open(io.BytesIO(data), formats=_FORMATS)
-            _check_size(image.height, image.width, max_pixels)
-            # A JPEG is decoded at a fraction of its size where that is enough.
-            image.draft(None, size[::-1])
-            image.load()
-    except (OSError, ValueError, SyntaxError, EOFError, pillow.DecompressionBombError) as error:
+        image = pillow.open(io.BytesIO(data), formats=_FORMATS)
+        _check_size(image.height, image.width, max_pixels)
+        # A JPEG is decoded at a fraction of its size where that is enough.
+        image.draft(None, size[::-1])
+        image.load()
+    except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
+        raise PayloadError(f"the image has too many pixels: {error}") from None
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise PayloadError(f"the bytes are no JPEG or PNG that can be read: {error}") from None
     return image
 

@@ -133,3 +133,14 @@ def test_no_items_give_no_rows():
 def test_channels_and_rate_are_positive(config):
     with pytest.raises(ValidationError, match="greater than"):
         SensorStats.Config(**config)
+
+
+def test_differences_do_not_reach_across_a_gap(samples):
+    plugin = stats(channels=1)
+    low, high = np.zeros((10, 1)), np.full((10, 1), 100.0)
+    beside = columns(plugin, samples([(0, low), (SECOND // 5, high)], 0, SECOND))
+    apart = columns(plugin, samples([(0, low), (SECOND // 2, high)], 0, SECOND))
+    assert beside["diff_max_0"] == 100.0
+    assert apart["diff_max_0"] == 0.0
+    assert apart["crossings_0"] == 0.0
+    assert apart["mean_0"] == beside["mean_0"] == 50.0
