@@ -60,9 +60,10 @@ lint: $(TEST)/.installed ## style, types and layers
 soak: $(TEST)/.installed ## the tests with long property runs
 	SENSORIUM_SOAK=1 $(TEST)/bin/python -m pytest --timeout 7200 $(ARGS)
 
-bench: $(TEST)/.installed ## measure the engine and the aligner against bare loops
+bench: $(TEST)/.installed ## measure the engine, the aligner and the modalities
 	$(TEST)/bin/python tests/benchmarks/pipeline.py $(ARGS)
 	$(TEST)/bin/python tests/benchmarks/align.py
+	$(TEST)/bin/python tests/benchmarks/encoding.py
 
 clean: ## remove the environments and everything built
 	rm -rf $(DEMO) $(TEST) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -72,6 +73,6 @@ $(DEMO)/.installed: pyproject.toml
 	@$(call install,$(DEMO),-e '.[demo]')
 
 $(TEST)/.installed: pyproject.toml
-	@$(call install,$(TEST),-e '.[torch$(comma)train$(comma)demo]' --group dev)
+	@$(call install,$(TEST),-e '.[torch$(comma)train$(comma)image$(comma)audio$(comma)demo]' --group dev)
 
 comma := ,
