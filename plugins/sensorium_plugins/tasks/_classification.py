@@ -10,11 +10,14 @@ from pydantic import AfterValidator, Field, model_validator
 
 from sensorium.errors import PayloadError
 from sensorium.events import TaskResult
-from sensorium.plugin import PluginConfig, Task
+from sensorium.plugin import PluginConfig
 from sensorium_plugins._extras import import_torch
 from sensorium_plugins.tasks._labels import (
+    LabelTask,
+    LabelWeight,
     as_float64,
     check_labels,
+    check_weights_of,
     masked_mean,
     quoted,
     rows_with_target,
@@ -38,21 +41,15 @@ class ClassificationConfig(PluginConfig):
     """
 
     labels: Annotated[list[str], Field(min_length=2), AfterValidator(check_labels)]
-    class_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
-        default_factory=dict
-    )
+    class_weights: dict[str, LabelWeight] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _weights_name_labels(self) -> ClassificationConfig:
-        unknown = sorted(set(self.class_weights) - set(self.labels))
-        if unknown:
-            raise ValueError(
-                f"class_weights names {quoted(unknown)}, not among the labels {quoted(self.labels)}"
-            )
+        check_weights_of("class_weights", self.class_weights, self.labels)
         return self
 
 
-class Classification(Task):
+class Classification(LabelTask):
     """One label out of several; scores are a softmax over the logits and sum to 1."""
 
     name: ClassVar[str] = "classification"
@@ -61,14 +58,8 @@ class Classification(Task):
 
     def __init__(self, config: ClassificationConfig) -> None:
         super().__init__(config)
-        self.labels = tuple(config.labels)
         #: float64 of shape (labels,): what an example of each label counts in training.
-        self.class_weights = np.array([config.class_weights.get(n, 1.0) for n in self.labels])
-
-    @property
-    def size(self) -> int:
-        """The number of labels."""
-        return len(self.labels)
+        self.class_weights = self.weights(config.class_weights)
 
     def activate(self, logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Softmax over the last axis; float32, whatever the size of the logits."""

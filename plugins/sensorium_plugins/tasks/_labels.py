@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
+
+from sensorium.plugin import Task
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["check_labels", "masked_mean", "quoted", "rows_with_target"]
+__all__ = [
+    "LabelTask",
+    "LabelWeight",
+    "as_float64",
+    "check_labels",
+    "check_weights_of",
+    "masked_mean",
+    "quoted",
+    "rows_with_target",
+]
+
+#: How much something counts in training.
+LabelWeight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class LabelTask(Task):
+    """A task with a score per label; its configuration has `labels`."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.labels: tuple[str, ...] = tuple(config.labels)
+
+    @property
+    def size(self) -> int:
+        """The number of labels."""
+        return len(self.labels)
+
+    def weights(self, given: Mapping[str, float]) -> npt.NDArray[np.float64]:
+        """What each label counts, in their order; those that are not given count 1."""
+        return np.array([given.get(label, 1.0) for label in self.labels])
 
 
 def check_labels(labels: list[str]) -> list[str]:
@@ -21,6 +54,13 @@ def check_labels(labels: list[str]) -> list[str]:
     if twice:
         raise ValueError(f"{quoted(twice)} named twice; name each label once")
     return labels
+
+
+def check_weights_of(option: str, weights: Mapping[str, float], labels: list[str]) -> None:
+    """Refuse weights of what is not among the labels."""
+    unknown = sorted(set(weights) - set(labels))
+    if unknown:
+        raise ValueError(f"{option} names {quoted(unknown)}, not among the labels {quoted(labels)}")
 
 
 def quoted(labels: list[str], most: int = 8) -> str:

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from sensorium.errors import PayloadError
 from sensorium.events import TaskResult
-from sensorium.plugin import PluginConfig, Task
+from sensorium.plugin import PluginConfig
 from sensorium_plugins._extras import import_torch
 from sensorium_plugins.tasks._labels import (
+    LabelTask,
+    LabelWeight,
     as_float64,
     check_labels,
+    check_weights_of,
     masked_mean,
     quoted,
     rows_with_target,
@@ -35,13 +38,22 @@ class MultiLabelConfig(PluginConfig):
         The labels, one or more, each once; their order is that of the scores.
     threshold
         A label is taken when its probability is at least this.
+    positive_weights
+        How much an example with a label counts for it in training, an example without it counting
+        1; labels that are not named count 1. For labels that are rare.
     """
 
     labels: Annotated[list[str], Field(min_length=1), AfterValidator(check_labels)]
     threshold: float = Field(default=0.5, gt=0, lt=1)
+    positive_weights: dict[str, LabelWeight] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _weights_name_labels(self) -> MultiLabelConfig:
+        check_weights_of("positive_weights", self.positive_weights, self.labels)
+        return self
 
 
-class MultiLabel(Task):
+class MultiLabel(LabelTask):
     """Any number of labels at once; each score is a sigmoid of its own logit."""
 
     name: ClassVar[str] = "multi-label"
@@ -50,12 +62,8 @@ class MultiLabel(Task):
 
     def __init__(self, config: MultiLabelConfig) -> None:
         super().__init__(config)
-        self.labels = tuple(config.labels)
-
-    @property
-    def size(self) -> int:
-        """The number of labels."""
-        return len(self.labels)
+        #: float64 of shape (labels,): what an example with each label counts for it.
+        self.positive_weights = self.weights(config.positive_weights)
 
     def activate(self, logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Sigmoid of every logit; float32, whatever the size of the logits."""
@@ -98,7 +106,8 @@ class MultiLabel(Task):
         torch = import_torch(f"training task type '{self.name}'")
         known = rows_with_target(targets)
         targets = torch.where(known[:, None], targets, torch.zeros_like(targets)).to(logits.dtype)
+        positive = torch.as_tensor(self.positive_weights, dtype=logits.dtype, device=logits.device)
         losses = torch.nn.functional.binary_cross_entropy_with_logits(
-            logits, targets, reduction="none"
+            logits, targets, reduction="none", pos_weight=positive
         ).mean(dim=1)
         return masked_mean(losses, known.to(logits.dtype))

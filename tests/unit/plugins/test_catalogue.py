@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import sensorium_plugins
-from sensorium.host import PluginHost, load_pipeline
+from sensorium.host import PluginHost, check_pipeline, load_pipeline
 from sensorium.plugin import Payload, Record
 from sensorium.testing import check_modality
 from sensorium.train import fit
 from sensorium.wire import CONTENT_TYPE, Envelope, RecordingWriter, write_envelope
 
 SECOND = 1_000_000_000
+DEPLOYED = Path(__file__).parents[3] / "deploy" / "pipelines"
 Make = Callable[[int, np.random.Generator], Payload]
 
 
@@ -206,3 +208,22 @@ def test_text_images_and_sound_train_together_with_every_fusion(host, write, tmp
     )
     assert report.metrics["kind"]["all streams"].metrics["accuracy"] > 0.6
     assert {"chat alone", "camera alone", "microphone alone"} <= set(report.metrics["kind"])
+
+
+@pytest.mark.torch
+def test_the_textbook_pipeline_learns_both_tasks(host, write, tmp_path):
+    pytest.importorskip("torch", reason="needs pip install 'sensorium[torch]'")
+    built = load_pipeline(DEPLOYED / "text-image-audio.yaml", plugins=host)
+    assert not [item for item in check_pipeline(built) if item.level == "error"]
+    data = write({"chat": text, "camera": picture, "microphone": sound}, keys=15)
+    report = fit(
+        built,
+        host,
+        [data],
+        tmp_path / "out.safetensors",
+        epochs=20,
+        learning_rate=0.003,
+        progress=False,
+    )
+    assert report.metrics["kind"]["all streams"].metrics["accuracy"] > 0.8
+    assert report.metrics["level"]["all streams"].metrics["r2"] > 0.5

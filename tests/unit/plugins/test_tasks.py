@@ -123,3 +123,16 @@ def test_class_weights_say_what_an_example_counts():
     alone = [classification().loss(logits[i : i + 1], targets[i : i + 1]).item() for i in (0, 1)]
     weighted = classification(class_weights={"b": 3.0}).loss(logits, targets).item()
     assert weighted == pytest.approx((alone[0] + 3 * alone[1]) / 4)
+
+
+@pytest.mark.torch
+def test_a_rare_label_may_count_more():
+    torch = pytest.importorskip("torch", reason="needs pip install 'sensorium[torch]'")
+    logits = torch.zeros(1, 2)
+    plain = MultiLabel(MultiLabel.Config(labels=["a", "b"]))
+    rare = MultiLabel(MultiLabel.Config(labels=["a", "b"], positive_weights={"a": 5.0}))
+    with_a, without = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 0.0]])
+    assert rare.loss(logits, with_a) == pytest.approx(3 * float(plain.loss(logits, with_a)))
+    assert rare.loss(logits, without) == pytest.approx(float(plain.loss(logits, without)))
+    with pytest.raises(ValidationError, match="positive_weights names 'c'"):
+        MultiLabel.Config(labels=["a"], positive_weights={"c": 2.0})
