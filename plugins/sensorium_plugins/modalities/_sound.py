@@ -19,6 +19,10 @@ _SECOND: Final = 1_000_000_000
 _JITTER: Final = 20_000_000
 #: Formats of files; others of the library are code that reads what a stranger wrote.
 _FORMATS: Final = frozenset({"WAV", "WAVEX", "FLAC"})
+#: More than any recorder has; they bound what a header can make the decoder allocate.
+_CHANNELS: Final = 16
+_FASTEST: Final = 768_000
+_BLOCK: Final = 1 << 16
 _PCM: Final = {"audio/pcm": "<i2", "audio/l16": ">i2"}
 
 
@@ -84,14 +88,24 @@ def _read_file(data: bytes, max_seconds: float, needed_by: str) -> Sound:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             if file.format not in _FORMATS:
                 raise PayloadError(f"the sound is {file.format}, not WAV or FLAC")
-            rate, frames = int(file.samplerate), int(file.frames)
-            _check_length(frames, rate, max_seconds)
-            samples = file.read(frames, dtype="float32", always_2d=True)
+            rate = int(file.samplerate)
+            if file.channels > _CHANNELS or rate > _FASTEST:
+                raise PayloadError(
+                    f"the sound has {file.channels} channels at {rate} Hz; at most {_CHANNELS} at "
+                    f"{_FASTEST} Hz are taken"
+                )
+            _check_length(int(file.frames), rate, max_seconds)
+            # In blocks: what the header says of the length may be wrong by any factor.
+            blocks, count = [], 0
+            while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+                blocks.append(block.mean(axis=1))
+                count += len(block)
+                _check_length(count, rate, max_seconds)
     except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
         raise PayloadError(f"the bytes are no WAV or FLAC that can be read: {error}") from None
-    if not samples.size:
+    if not blocks:
         raise PayloadError("the sound has no samples")
-    return _sound(samples, rate)
+    return _sound(np.concatenate(blocks), rate)
 
 
 def _check_length(samples: int, rate: int, max_seconds: float) -> None:

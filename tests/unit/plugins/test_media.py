@@ -197,6 +197,15 @@ def test_a_long_file_is_refused_before_it_is_decoded():
         audio(max_seconds=2).decode(Payload(quiet))
 
 
+def test_a_file_of_absurd_dimensions_is_refused_before_it_is_decoded():
+    many = wav(np.zeros((4, 200)), 8000)
+    with pytest.raises(PayloadError, match="200 channels at 8000 Hz; at most 16"):
+        audio().decode(Payload(many))
+    fast = wav(np.zeros(4), 2_000_000)
+    with pytest.raises(PayloadError, match="1 channels at 2000000 Hz"):
+        audio().decode(Payload(fast))
+
+
 def test_a_set_without_a_whole_frame_is_refused(samples):
     with pytest.raises(PayloadError, match="no frame of 25ms with sound"):
         spectrum(audio(), samples, (0, Payload(np.zeros(40, np.float32))))
