@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import struct
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -57,7 +58,7 @@ def array_to_extension(array: npt.NDArray[Any], field: str = "$") -> bytes:
     return header + array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes("C")
 
 
-def array_from_extension(content: memoryview, field: str = "$") -> npt.NDArray[Any]:
+def array_from_extension(content: memoryview) -> npt.NDArray[Any]:
     """Read an array as a read-only view over `content`.
 
     The elements need not be aligned; numpy reads them where they are. Only big-endian elements on
@@ -73,39 +74,40 @@ def array_from_extension(content: memoryview, field: str = "$") -> npt.NDArray[A
     WireError
         If it is malformed, or its shape does not fit its length.
     """
-    dtype, shape, start = _header(content, field)
-    expected = math.prod(shape) * dtype.itemsize
+    if len(content) < 4:
+        raise WireError("The array's header is cut off", field="$")
+    start = 4 + 4 * content[3]
+    dtype, shape, expected = _read_header(bytes(content[:start]))
     if len(content) - start != expected:
         raise WireError(
             f"Expected {expected} bytes for an array of shape {list(shape)} and dtype {dtype}, "
             f"got {len(content) - start}",
-            field=field,
+            field="$",
         )
     try:
-        array: npt.NDArray[Any] = np.ndarray(shape, dtype, buffer=content, offset=start)
+        array: npt.NDArray[Any] = np.ndarray(shape, dtype, content, start)
     except ValueError:  # an empty array whose other lengths are absurd
-        raise WireError(f"An array of shape {list(shape)} cannot be read", field=field) from None
+        raise WireError(f"An array of shape {list(shape)} cannot be read", field="$") from None
     if dtype.kind == "b" and np.any(array.view(np.uint8) > 1):
-        raise WireError("Expected bools of 0 or 1 in the array, got another value", field=field)
+        raise WireError("Expected bools of 0 or 1 in the array, got another value", field="$")
     if not dtype.isnative:
         array = array.astype(dtype.newbyteorder("="))
         array.flags.writeable = False
     return array
 
 
-def _header(content: memoryview, field: str) -> tuple[np.dtype[Any], tuple[int, ...], int]:
-    if len(content) < 4:
-        raise WireError("The array's header is cut off", field=field)
-    dtype, dimensions = _DTYPES.get(bytes(content[:3])), content[3]
+@lru_cache(maxsize=1024)  # a stream's chunks are of one shape, or of few
+def _read_header(header: bytes) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    """The dtype, the shape, and how many bytes of elements they make."""
+    dtype, dimensions = _DTYPES.get(header[:3]), header[3]
     if dtype is None:
         raise WireError(
             "Expected an array of bool, int, uint or float of 16 to 64 bits, got another dtype",
-            field=field,
+            field="$",
         )
     if dimensions > _MAX_DIMENSIONS:
-        raise WireError(f"An array of {dimensions} dimensions has more than 32", field=field)
-    start = 4 + 4 * dimensions
-    if len(content) < start:
-        raise WireError("The array's shape is cut off", field=field)
-    shape = struct.unpack_from(f"<{dimensions}I", content, 4)
-    return dtype, shape, start
+        raise WireError(f"An array of {dimensions} dimensions has more than 32", field="$")
+    if len(header) < 4 + 4 * dimensions:
+        raise WireError("The array's shape is cut off", field="$")
+    shape = struct.unpack_from(f"<{dimensions}I", header, 4)
+    return dtype, shape, math.prod(shape) * dtype.itemsize

@@ -109,16 +109,17 @@ def _checked(fields: Mapping[str, Any], record: Record | None) -> Envelope:
             f"Envelope version {fields['v']} is not known; this reader knows {_VERSION}",
             field="$.v",
         )
-    heartbeat = fields.get("heartbeat", False)
+    get = fields.get
+    heartbeat = get("heartbeat", False)
     expect(heartbeat, bool, "$.heartbeat")
-    key = _text(fields, "key")
+    key = _text(get("key"), "$.key")
     if key is None and record is not None and not heartbeat:
         # The key of a heartbeat's record only chose its partition; the promise is for all keys.
         key = record_key(record)
-    time = _nanoseconds(fields, "time")
+    time = _nanoseconds(get("time"), "$.time")
     if time is None and record is not None:
         time = record_time(record)
-    duration = _nanoseconds(fields, "duration")
+    duration = _nanoseconds(get("duration"), "$.duration")
     if duration is not None and duration < 0:
         raise WireError("Expected a duration of at least 0", field="$.duration")
     if time is None:
@@ -128,39 +129,35 @@ def _checked(fields: Mapping[str, Any], record: Record | None) -> Envelope:
             raise missing("$.key")
         if "data" not in fields:
             raise missing("$.data")
+    headers: Mapping[str, bytes] = {} if record is None else record.headers
+    if get("headers") is not None:
+        headers = {**headers, **_headers(fields["headers"])}
     return Envelope(
-        stream=_text(fields, "stream"),
-        key=key,
-        time=time,
-        payload=Payload(
-            None if heartbeat else fields["data"],
-            _text(fields, "type"),
-            {**({} if record is None else record.headers), **_headers(fields)},
-        ),
-        id=_text(fields, "id"),
-        duration=duration,
-        heartbeat=heartbeat,
+        _text(get("stream"), "$.stream"),
+        key,
+        time,
+        Payload(None if heartbeat else fields["data"], _text(get("type"), "$.type"), headers),
+        _text(get("id"), "$.id"),
+        duration,
+        heartbeat,
     )
 
 
-def _text(fields: Mapping[str, Any], name: str) -> str | None:
-    value = fields.get(name)
-    return None if value is None else expect_text(value, f"$.{name}")
+def _text(value: Any, field: str) -> str | None:
+    if value is None or (type(value) is str and value.isascii()):
+        return value
+    return expect_text(value, field)
 
 
-def _nanoseconds(fields: Mapping[str, Any], name: str) -> int | None:
-    value = fields.get(name)
+def _nanoseconds(value: Any, field: str) -> int | None:
     if value is None:
         return None
-    expect(value, int, f"$.{name}")
+    expect(value, int, field)
     number: int = value
-    return in_int64(number, f"$.{name}")
+    return in_int64(number, field)
 
 
-def _headers(fields: Mapping[str, Any]) -> dict[str, bytes]:
-    headers = fields.get("headers")
-    if headers is None:
-        return {}
+def _headers(headers: Any) -> dict[str, bytes]:
     expect(headers, dict, "$.headers")
     for name, value in headers.items():
         expect_text(name, "$.headers")

@@ -10,6 +10,7 @@ import numpy as np
 from sensorium.errors import WireError
 from sensorium.wire._arrays import ARRAY_EXTENSION, array_to_extension
 from sensorium.wire._checks import MAX_BYTES, MAX_DEPTH, check_nesting
+from sensorium.wire._flat import flat_map
 from sensorium.wire._walk import MAX_CONTAINERS, LongContainerError, unique_map, walk
 
 __all__ = ["decode_value", "encode_value"]
@@ -97,6 +98,10 @@ def decode_value(
     """
     if len(data) > max_bytes:
         raise WireError(f"{len(data)} bytes exceed the limit of {max_bytes}")
+    if max_depth > 0 and type(data) is bytes:
+        fields = flat_map(data)
+        if fields is not None:
+            return fields
     view = memoryview(data).toreadonly()
     try:
         # Python for what is small or holds arrays, C for long lists and maps.

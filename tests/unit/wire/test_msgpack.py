@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sensorium.errors import WireError
 from sensorium.wire import ARRAY_EXTENSION, decode_value, encode_value
+from sensorium.wire._flat import flat_map
 from sensorium.wire._msgpack import _compiled, _ExtensionMetError
 from sensorium.wire._walk import walk
 
@@ -226,3 +227,55 @@ def test_both_readers_agree(data, draw):
             walk(view, 32)
         return
     assert repr(walk(view, 32)) == compiled
+
+
+FLAT = st.tuples(
+    st.dictionaries(st.text(max_size=9), SCALARS, max_size=14), st.none() | ARRAYS | SCALARS
+).map(lambda it: encode_value({**it[0], "data": it[1]}))
+
+
+def outcome(read):
+    try:
+        return repr(read())
+    except WireError as error:
+        return f"refused: {error}"
+
+
+@given(FLAT | VALUES.map(encode_value), st.data())
+@settings(max_examples=300, deadline=None)
+def test_the_reader_of_flat_maps_gives_what_the_other_gives_or_nothing(data, draw):
+    for _ in range(draw.draw(st.integers(0, 2))):
+        at = draw.draw(st.integers(0, len(data) - 1))
+        data = data[:at] + bytes([draw.draw(st.integers(0, 255))]) + data[at + 1 :]
+    fields = flat_map(data)
+    if fields is not None:
+        assert repr(fields) == outcome(lambda: walk(memoryview(data), 32))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x82\xa1a\x01\xa1a\x02",  # a key twice
+        b"\x81\x01\x02",  # a key that is not text
+        b"\x81\xa1a\xd6\xff\x00\x00\x00\x01",  # a timestamp
+        b"\x81\xa1a\xd4\x02\x00",  # an extension that is not known
+        b"\x81\xa1a\x01\x00",  # something follows
+        b"\x81\xa1a",  # cut off
+        b"\x81\xa1a\xdd\xff\xff\xff\xff",  # a count that is not there
+        b"",
+    ],
+)
+def test_the_reader_of_flat_maps_leaves_what_is_wrong_to_the_other(data):
+    assert flat_map(data) is None
+    with pytest.raises(WireError):
+        decode_value(data)
+
+
+def test_the_reader_of_flat_maps_takes_an_event_with_its_array():
+    array = np.arange(6, dtype="f4").reshape(3, 2)
+    data = encode_value({"v": 1, "key": "k", "data": array})
+    fields = flat_map(data)
+    assert fields is not None
+    np.testing.assert_array_equal(fields["data"], array)
+    assert np.shares_memory(fields["data"], np.frombuffer(data, np.uint8))
+    assert flat_map(encode_value({"data": array, "v": 1})) is None  # the array is not the last
