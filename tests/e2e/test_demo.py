@@ -66,6 +66,16 @@ def test_outages_cost_little() -> None:
     assert set(found["absences"]) == {"accel", "gyro"}
 
 
+@pytest.mark.skipif(find_spec("torch") is None, reason="needs torch: pip install 'sensorium[torch]'")
+def test_the_networks_that_ship_are_as_good_streamed_and_aligned_perfectly() -> None:
+    found = figures("--model", "cnn")
+    assert found["model"] == "cnn"
+    assert abs(found["accuracy"] - found["accuracy_offline"]) <= 0.005
+    assert found["accuracy"] >= 0.82
+    by_streams = found["accuracy_by_streams"]
+    assert max(by_streams["accel"], by_streams["gyro"]) < by_streams["accel+gyro"]
+
+
 def test_alignment_is_what_carries_it() -> None:
     assert figures("--shuffle-keys")["accuracy"] <= figures()["accuracy"] - 0.2
 
