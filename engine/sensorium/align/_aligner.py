@@ -120,8 +120,8 @@ class Aligner:
         if fate is not None:
             self._fates[fate] += 1
         else:
-            self._accept(stream, key, event)
-            self._settle(key, settled)
+            if self._accept(stream, key, event):
+                self._settle(key, settled)
         if moved:
             self._wake(stream, settled)
             self._forget()
@@ -219,7 +219,8 @@ class Aligner:
         seen = own.seen
         for memory in (seen, own.repeated):
             if memory:
-                self._forget_records(memory, arrived)
+                if memory[next(iter(memory))] < arrived - self._horizon:
+                    self._forget_records(memory, arrived)
                 if slot in memory or record in memory:
                     # Of an invalid record only the record itself is known, not its time.
                     self._repeat(own, slot if slot in memory else record, arrived)
@@ -250,15 +251,16 @@ class Aligner:
                 return
             del seen[first]
 
-    def _accept(self, stream: StreamState, key: KeyState, event: Event) -> None:
+    def _accept(self, stream: StreamState, key: KeyState, event: Event) -> bool:
+        """Hand an event to the matcher; gives whether that may settle anything."""
         own = key.streams[stream.index]
         bound = event.time - stream.lateness
-        if bound > own.bound:
-            own.raise_bound(bound, stream.log_time, self._least)
+        passed = bound > own.bound and own.raise_bound(bound, stream.log_time, self._least)
         self._fates[Fate.PENDING] += 1
         self._view.key = key
         assert isinstance(stream.log_time, int)
-        key.matcher.add(stream.index, Entry(event, stream.log_time), self._view)
+        entry = Entry(event, stream.log_time)
+        return key.matcher.add(stream.index, entry, self._view) is not False or passed
 
     # What moves, and what that settles.
 
@@ -289,8 +291,13 @@ class Aligner:
 
     def _wake(self, stream: StreamState, settled: list[AlignedSet]) -> None:
         """Look again at the keys that waited for what the stream has now reached."""
-        woken: dict[str, None] = {}
         heap = stream.wake_by_bound
+        deadlines = stream.wake_by_log_time
+        if not (heap and heap[0][0] <= stream.shared_bound) and not (
+            deadlines and deadlines[0][0] <= stream.log_time
+        ):
+            return
+        woken: dict[str, None] = {}
         while heap and heap[0][0] <= stream.shared_bound:
             need, name = heappop(heap)
             key = self._keys.get(name)
@@ -299,7 +306,7 @@ class Aligner:
                 if own.wake_bound == need:
                     own.wake_bound = INFINITY
                 woken[name] = None
-        heap = stream.wake_by_log_time
+        heap = deadlines
         while heap and heap[0][0] <= stream.log_time:
             need, name = heappop(heap)
             key = self._keys.get(name)
@@ -313,7 +320,8 @@ class Aligner:
 
     def _settle(self, key: KeyState, settled: list[AlignedSet]) -> None:
         self._view.key = key
-        settled.extend(self._build(key.key, one) for one in key.matcher.settle(self._view))
+        for one in key.matcher.settle(self._view):
+            settled.append(self._build(key.key, one))
 
     def _build(self, key: str, settled: Settled) -> AlignedSet:
         members = {}

@@ -29,12 +29,14 @@ class Exact(Policy):
 class _Group:
     """The events of one time."""
 
-    __slots__ = ("deadline", "entries")
+    __slots__ = ("blocker", "deadline", "entries")
 
     def __init__(self) -> None:
         self.entries: dict[int, Entry] = {}
         #: Of the member that was logged first; it can only fall as older log times are read.
         self.deadline: Duration = INFINITY
+        #: The stream that was found open last; what others add settles nothing.
+        self.blocker = -1
 
 
 class _ExactMatcher(Matcher):
@@ -54,18 +56,24 @@ class _ExactMatcher(Matcher):
     def idle(self) -> bool:
         return not self._groups
 
-    def add(self, stream: int, entry: Entry, view: View) -> None:
+    def add(self, stream: int, entry: Entry, view: View) -> bool:
         time = entry.event.time
         if stream in self._timed_out.get(time, ()):
             entry.mark(Fate.LATE)
             view.release(entry)
-            return
+            return False
         group = self._groups.get(time)
         if group is None:
             group = self._groups[time] = _Group()
         group.entries[stream] = entry
-        group.deadline = min(group.deadline, entry.arrived + self._deadline)
+        deadline = entry.arrived + self._deadline
+        earlier = deadline < group.deadline
+        if earlier:
+            group.deadline = deadline
+        if group.blocker not in (-1, stream) and not earlier:
+            return False
         self._fresh.append(time)
+        return True
 
     def settle(self, view: View) -> Iterable[Settled]:
         times, self._fresh = self._fresh, []
@@ -88,6 +96,7 @@ class _ExactMatcher(Matcher):
                 members[stream] = [entry]
             elif view.open(stream, time, time, deadline):
                 if not view.passed(stream, deadline):
+                    group.blocker = stream
                     self._waiting[stream].push(time, time, deadline)
                     return None
                 unsettled.append(stream)

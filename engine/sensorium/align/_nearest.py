@@ -125,21 +125,24 @@ class _NearestMatcher(Matcher):
     def idle(self) -> bool:
         return not self._anchors and not any(one.times for one in self._candidates)
 
-    def add(self, stream: int, entry: Entry, view: View) -> None:
+    def add(self, stream: int, entry: Entry, view: View) -> bool:
         time = entry.event.time
         if stream == self._primary:
             self._anchors[time] = _Anchor(entry, entry.arrived + self._deadline)
             insort(self._times, time)
             self._active.append(time)
-            return
+            return True
         position = self._candidates[stream].insert(entry)
-        self._due = (stream,) if position == 0 else ()
         # An event at the very time of a primary settles its stream there; so does one at the
         # very end of the reach, where the last counts.
         reach = self._reaches[stream]
         hit = time - reach.after if reach.pick == "last" else time
         if hit in self._anchors:
             self._active.append(int(hit))
+        if position and not self._active:
+            return False
+        self._due = () if position else (stream,)
+        return True
 
     def settle(self, view: View) -> Iterable[Settled]:
         times, self._active = self._active, []

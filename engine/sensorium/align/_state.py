@@ -117,11 +117,21 @@ class KeyStream:
         self.wake_bound: Duration = INFINITY
         self.wake_log_time: Duration = INFINITY
 
-    def raise_bound(self, bound: Duration, log_time: Duration, floor: Duration) -> None:
-        """Raise the key's own bound; `log_time` is the stream's now."""
+    def raise_bound(self, bound: Duration, log_time: Duration, floor: Duration) -> bool:
+        """Raise the key's own bound; `log_time` is the stream's now.
+
+        Returns
+        -------
+        bool
+            Whether that passes what the matcher waits for.
+        """
         self.bound = bound
         if self.history is not None:
             self.history.note(log_time, bound, floor)
+        if bound < self.wake_bound:
+            return False
+        self.wake_bound = INFINITY
+        return True
 
 
 class KeyState:

@@ -106,34 +106,38 @@ class _WindowMatcher(Matcher):
     def idle(self) -> bool:
         return not self._windows
 
-    def add(self, stream: int, entry: Entry, view: View) -> None:
+    def add(self, stream: int, entry: Entry, view: View) -> bool:
+        windows = self._windows
+        first = self._starts[0] if windows else None
         for start in self._starts_over(entry.event):
             if entry.arrived > start + self._size + self._deadline:
                 entry.mark(Fate.LATE)
                 continue
-            window = self._windows.get(start)
+            window = windows.get(start)
             if window is None:
-                window = self._windows[start] = {}
+                window = windows[start] = {}
                 insort(self._starts, start)
-            entries = window.setdefault(stream, [])
-            if entries and entries[-1].event.time > entry.event.time:
+            entries = window.get(stream)
+            if entries is None:
+                window[stream] = [entry]
+            elif entries[-1].event.time > entry.event.time:
                 insort(entries, entry, key=event_time)
             else:
                 entries.append(entry)
             entry.pending += 1
         if not entry.pending:
             view.release(entry)
+            return False
+        # Only the first window is waited for.
+        return self._starts[0] != first
 
     def _starts_over(self, event: Event) -> range:
         """Starts of the windows that the event overlaps."""
-        last = event.time + max(event.duration, 1) - 1
-        first_index = (event.time - self._offset - self._size) // self._hop + 1
-        last_index = (last - self._offset) // self._hop
-        return range(
-            self._offset + first_index * self._hop,
-            self._offset + last_index * self._hop + 1,
-            self._hop,
-        )
+        offset, hop = self._offset, self._hop
+        first = event.time - offset
+        last = first + event.duration - 1 if event.duration else first
+        start = ((first - self._size) // hop + 1) * hop
+        return range(offset + start, offset + last + 1, hop)
 
     def settle(self, view: View) -> Iterable[Settled]:
         settled: list[Settled] = []

@@ -27,6 +27,8 @@ class Fate(StrEnum):
     PENDING = "pending"
     """Not decided yet."""
 
+    __hash__ = str.__hash__  # that of Enum is Python, and every event is counted a few times
+
 
 class Absence(StrEnum):
     """Why a stream has no member in a set."""

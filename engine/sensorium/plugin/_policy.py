@@ -141,8 +141,16 @@ class Matcher(ABC):
     """
 
     @abstractmethod
-    def add(self, stream: int, entry: Entry, view: View) -> None:
-        """Take an accepted event (neither late nor a duplicate)."""
+    def add(self, stream: int, entry: Entry, view: View) -> bool | None:
+        """Take an accepted event (neither late nor a duplicate).
+
+        Returns
+        -------
+        bool or None
+            False if the event alone changes nothing that `settle` would find: it is then called
+            only when a bound or log time that `View.open` or `View.wake` was asked about has been
+            passed. Else it is called at once.
+        """
 
     @abstractmethod
     def settle(self, view: View) -> Iterable[Settled]:
