@@ -66,7 +66,9 @@ def test_outages_cost_little() -> None:
     assert set(found["absences"]) == {"accel", "gyro"}
 
 
-@pytest.mark.skipif(find_spec("torch") is None, reason="needs torch: pip install 'sensorium[torch]'")
+@pytest.mark.skipif(
+    find_spec("torch") is None, reason="needs torch: pip install 'sensorium[torch]'"
+)
 def test_the_networks_that_ship_are_as_good_streamed_and_aligned_perfectly() -> None:
     found = figures("--model", "cnn")
     assert found["model"] == "cnn"

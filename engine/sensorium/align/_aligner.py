@@ -271,10 +271,12 @@ class Aligner:
             self._update_least()
 
     def _update_least(self) -> None:
-        self._least = min(
-            (stream.log_time for stream in self._streams if stream.explicit != INFINITY),
-            default=self._least,
-        )
+        least = INFINITY
+        for stream in self._streams:
+            if stream.log_time < least and stream.explicit != INFINITY:
+                least = stream.log_time
+        if least != INFINITY:
+            self._least = least
 
     def _promise(
         self, stream: StreamState, bound: Duration, name: str | None, settled: list[AlignedSet]
@@ -303,9 +305,10 @@ class Aligner:
             key = self._keys.get(name)
             if key is not None:
                 own = key.streams[stream.index]
+                # Another place in the heap is of an earlier call of `settle`, and void.
                 if own.wake_bound == need:
                     own.wake_bound = INFINITY
-                woken[name] = None
+                    woken[name] = None
         heap = deadlines
         while heap and heap[0][0] <= stream.log_time:
             need, name = heappop(heap)
@@ -314,7 +317,7 @@ class Aligner:
                 own = key.streams[stream.index]
                 if own.wake_log_time == need:
                     own.wake_log_time = INFINITY
-                woken[name] = None
+                    woken[name] = None
         for name in woken:
             self._settle(self._keys[name], settled)
 

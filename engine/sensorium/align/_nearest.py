@@ -137,8 +137,9 @@ class _NearestMatcher(Matcher):
         # very end of the reach, where the last counts.
         reach = self._reaches[stream]
         hit = time - reach.after if reach.pick == "last" else time
-        if hit in self._anchors:
-            self._active.append(int(hit))
+        anchor = self._anchors.get(hit)  # type: ignore[call-overload]
+        if anchor is not None and anchor.blocker in (-1, stream):
+            self._active.append(anchor.time)
         if position and not self._active:
             return False
         self._due = () if position else (stream,)

@@ -121,7 +121,8 @@ class View(ABC):
         """Whether an event with a time in ``[first, last]`` could still come and count.
 
         Judged as of log time `at` where the stream has passed it, else as of now; in the latter
-        case the matcher is called again when the answer changes.
+        case the matcher is called again when the answer changes. What is still waited for has to
+        be asked again in every call of `settle`.
         """
 
     @abstractmethod
