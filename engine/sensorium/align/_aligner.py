@@ -323,8 +323,7 @@ class Aligner:
 
     def _settle(self, key: KeyState, settled: list[AlignedSet]) -> None:
         self._view.key = key
-        for one in key.matcher.settle(self._view):
-            settled.append(self._build(key.key, one))
+        settled += [self._build(key.key, one) for one in key.matcher.settle(self._view)]
 
     def _build(self, key: str, settled: Settled) -> AlignedSet:
         members = {}

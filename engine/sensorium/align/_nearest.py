@@ -136,8 +136,8 @@ class _NearestMatcher(Matcher):
         # An event at the very time of a primary settles its stream there; so does one at the
         # very end of the reach, where the last counts.
         reach = self._reaches[stream]
-        hit = time - reach.after if reach.pick == "last" else time
-        anchor = self._anchors.get(hit)  # type: ignore[call-overload]
+        hit: Duration = time - reach.after if reach.pick == "last" else time
+        anchor = self._anchors.get(hit)  # type: ignore[arg-type]
         if anchor is not None and anchor.blocker in (-1, stream):
             self._active.append(anchor.time)
         if position and not self._active:
