@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sensorium.align import Aligner, Exact, Nearest, Window
+    from sensorium.align import Aligner, Approximate, Exact, Nearest, Window
     from sensorium.events import (
         Absence,
         AlignedSet,
@@ -48,6 +48,7 @@ _HOME = {
     "Absence": "events",
     "AlignedSet": "events",
     "Aligner": "align",
+    "Approximate": "align",
     "Arrays": "plugin",
     "Batch": "plugin",
     "DeadLetter": "events",
@@ -83,6 +84,7 @@ __all__ = [
     "Absence",
     "AlignedSet",
     "Aligner",
+    "Approximate",
     "Arrays",
     "Batch",
     "DeadLetter",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sensorium.align import Exact, Nearest, Window
+from sensorium.align import Approximate, Exact, Nearest, Window
 from sensorium.hookspecs import hookimpl
 from sensorium.plugin import Fusion, Modality, Policy, Sink, Source, Task
 from sensorium_plugins.fusions import Concat, Gated, Late, Max, Mean, Transformer, Weighted
@@ -66,7 +66,7 @@ def sensorium_tasks() -> Sequence[type[Task]]:
 @hookimpl
 def sensorium_policies() -> Sequence[type[Policy]]:
     """Give the built-in alignment policies."""
-    return [Exact, Nearest, Window]
+    return [Exact, Nearest, Approximate, Window]
 
 
 @hookimpl

@@ -1,10 +1,20 @@
 """Alignment: what belongs together in event time, per entity, and what is absent and why."""
 
 from sensorium.align._aligner import Aligner
+from sensorium.align._approximate import Approximate
 from sensorium.align._exact import Exact
 from sensorium.align._nearest import Nearest
 from sensorium.align._snapshot import Snapshot
 from sensorium.align._window import Window
 from sensorium.plugin import Policy, StreamSpec
 
-__all__ = ["Aligner", "Exact", "Nearest", "Policy", "Snapshot", "StreamSpec", "Window"]
+__all__ = [
+    "Aligner",
+    "Approximate",
+    "Exact",
+    "Nearest",
+    "Policy",
+    "Snapshot",
+    "StreamSpec",
+    "Window",
+]

@@ -1,0 +1,217 @@
+"""The policy `approximate`: the sets of least spread, with no stream as the primary one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sensorium.align._approximate_search import Candidate, Queue, candidate_is_best
+from sensorium.durations import INFINITY, Duration, DurationField
+from sensorium.events import Fate
+from sensorium.plugin import Entry, Matcher, Policy, Settled, StreamSpec, View
+
+__all__ = ["Approximate"]
+
+#: Beyond every event time; only the bound of a closed stream passes it.
+_NEVER = 2**63
+
+
+class ApproximateStream(BaseModel):
+    """What is known of one stream."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_period: DurationField = Field(default=0, ge=0, lt=INFINITY)
+
+
+class Approximate(Policy):
+    """A set is one event of every stream, as near to each other as they can be had.
+
+    The algorithm is ApproximateTime of ROS message_filters
+    (http://wiki.ros.org/message_filters/ApproximateTime). No event is in two sets, sets do not
+    cross, and a set comes out once no event still possible could make a better one. Every set is
+    whole: a stream that falls silent holds up its key until its bound moves on, or until queues
+    overflow.
+
+    Parameters
+    ----------
+    max_interval
+        How far apart the oldest and the newest event of a set may lie.
+    age_penalty
+        How much better, as a share of its spread, a later set has to be to be preferred.
+    queue_size
+        How many events of a stream are held per key. One too many pushes out the oldest, whose
+        fate is ``evicted``; which sets are found then depends on the order of arrival.
+    streams
+        Per stream, its `min_period`: events lie at least so far apart. Where this is known, sets
+        come out earlier; where it is wrong, they may be others.
+    """
+
+    name: ClassVar[str] = "approximate"
+
+    max_interval: DurationField = Field(default=INFINITY, ge=0)
+    age_penalty: float = Field(default=0.1, ge=0, allow_inf_nan=False)
+    queue_size: int = Field(default=100, ge=1)
+    streams: Mapping[str, ApproximateStream] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _whole_sets(self) -> Approximate:
+        if self.require != "all":
+            raise ValueError("approximate makes whole sets only: leave out require")
+        if self.deadline != INFINITY:
+            raise ValueError("approximate has no deadline: leave it out, and set max_delay")
+        return self
+
+    def extent(self, max_duration: Duration) -> Duration:
+        return self.max_interval
+
+    def check(self, streams: Sequence[str]) -> None:
+        super().check(streams)
+        for name in self.streams:
+            if name not in streams:
+                raise ValueError(f"streams names the stream {name!r}; there are {streams}")
+
+    def matcher(self, streams: Sequence[str], specs: Sequence[StreamSpec]) -> Matcher:
+        known = [self.streams.get(name, ApproximateStream()) for name in streams]
+        return _ApproximateMatcher(self, [int(one.min_period) for one in known])
+
+
+class _ApproximateMatcher(Matcher):
+    """Events wait until nothing older can come; from then on they arrive in the order of time,
+    as the algorithm wants them, whatever the order of the log."""
+
+    __slots__ = ("_candidate", "_penalty", "_policy", "_queues", "_unready")
+
+    def __init__(self, policy: Approximate, min_periods: Sequence[int]) -> None:
+        self._policy = policy
+        self._penalty = 1 + policy.age_penalty
+        self._queues = [Queue(period) for period in min_periods]
+        self._unready: list[list[Entry]] = [[] for _ in min_periods]
+        self._candidate: Candidate | None = None
+
+    @property
+    def idle(self) -> bool:
+        return not any(self._unready) and all(queue.empty for queue in self._queues)
+
+    def add(self, stream: int, entry: Entry, view: View) -> None:
+        waiting = self._unready[stream]
+        at = len(waiting)
+        while at and waiting[at - 1].event.time > entry.event.time:
+            at -= 1
+        waiting.insert(at, entry)
+
+    def settle(self, view: View) -> Iterable[Settled]:
+        settled: list[Settled] = []
+        # What bounds prove is asked last: they are already beyond events that are taken here.
+        for _, stream, entry in sorted(self._ready(view)):
+            self._take(stream, entry, view, settled)
+        while self._prove(view, settled):
+            self._advance(view, settled)
+        return settled
+
+    def _ready(self, view: View) -> Iterable[tuple[int, int, Entry]]:
+        """Take out what nothing older can precede, with its time and stream."""
+        for stream, waiting in enumerate(self._unready):
+            done = 0
+            for entry in waiting:
+                time = entry.event.time
+                if view.open(stream, -INFINITY, time - 1):
+                    break
+                done += 1
+                yield time, stream, entry
+            del waiting[:done]
+
+    def _take(self, stream: int, entry: Entry, view: View, settled: list[Settled]) -> None:
+        queue = self._queues[stream]
+        queue.heads.append(entry)
+        if len(queue.heads) == 1:
+            self._advance(view, settled)
+        if len(queue) > self._policy.queue_size:
+            # What was passed over may be needed after all, now that the candidate is given up.
+            self._candidate = None
+            for one in self._queues:
+                one.recover()
+            oldest = queue.heads.popleft()
+            oldest.fate = Fate.EVICTED
+            view.release(oldest)
+            queue.dropped = True
+            self._advance(view, settled)
+
+    def _advance(self, view: View, settled: list[Settled]) -> None:
+        """Look at sets as long as every stream has an event to look at."""
+        while all(queue.heads for queue in self._queues):
+            if self._step(view):
+                settled.append(self._publish(view))
+
+    def _prove(self, view: View, settled: list[Settled]) -> bool:
+        """Use what the bounds say of events to come; gives whether that led anywhere."""
+        if self._candidate is None:
+            return self._give_up(view)
+        if not candidate_is_best(self._candidate, self._queues, self._penalty, view):
+            return False
+        settled.append(self._publish(view))
+        return True
+
+    def _step(self, view: View) -> bool:
+        """Look at the set of all heads; gives whether the candidate is certain to be the best."""
+        queues = self._queues
+        times = [queue.heads[0].event.time for queue in queues]
+        start, end = min(times), max(times)
+        first = times.index(start)
+        last = len(times) - 1 - times[::-1].index(end)
+        for stream, queue in enumerate(queues):
+            if stream != last:
+                queue.dropped = False  # what was dropped was older than the head, so no better
+        candidate = self._candidate
+        if candidate is None:
+            if end - start > self._policy.max_interval or queues[last].dropped:
+                view.release(queues[first].heads.popleft())
+                return False
+            candidate = self._candidate = Candidate(last, end, start, end)
+            self._pass_over(view)
+        elif (end - candidate.end) * self._penalty < start - candidate.start:
+            candidate.start, candidate.end = start, end
+            self._pass_over(view)
+        queues[first].set_aside()
+        if first == candidate.pivot:
+            return True
+        return (end - candidate.end) * self._penalty >= candidate.pivot_time - candidate.start
+
+    def _pass_over(self, view: View) -> None:
+        """Let go of what lies before the new candidate's members."""
+        for queue in self._queues:
+            for entry in queue.past:
+                entry.mark(Fate.SUPERSEDED)
+                view.release(entry)
+            queue.past.clear()
+
+    def _give_up(self, view: View) -> bool:
+        """Drop the oldest head if what is missing can only come too late for it."""
+        heads = [(queue.heads[0].event.time, queue) for queue in self._queues if queue.heads]
+        if not heads:
+            return False
+        start, queue = min(heads, key=lambda it: it[0])
+        last = min(start + self._policy.max_interval, _NEVER)
+        for stream, one in enumerate(self._queues):
+            if not one.heads:
+                if view.bound(stream) > last:
+                    view.release(queue.heads.popleft())
+                    return True
+                view.wake(stream, last)
+        return False
+
+    def _publish(self, view: View) -> Settled:
+        assert self._candidate is not None
+        time = self._candidate.end
+        self._candidate = None
+        members: dict[int, list[Entry]] = {}
+        for stream, queue in enumerate(self._queues):
+            queue.recover()
+            entry = queue.heads.popleft()
+            entry.fate = Fate.MATCHED
+            view.release(entry)
+            members[stream] = [entry]
+        # The span is an instant: chunks are given to a model whole.
+        return Settled(time, time, time, time, members)

@@ -1,0 +1,100 @@
+"""What `approximate` holds per stream, and the proof that no better set can come."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from sensorium.durations import Duration
+from sensorium.plugin import Entry, View
+
+__all__ = ["Candidate", "Queue", "candidate_is_best"]
+
+
+class Queue:
+    """The events of one stream in the order of time."""
+
+    __slots__ = ("dropped", "heads", "min_period", "past")
+
+    def __init__(self, min_period: int) -> None:
+        self.min_period = min_period
+        #: Not looked at yet; the first is a member of the set that is looked at.
+        self.heads: deque[Entry] = deque()
+        #: Since the candidate was found: its member, and what was looked at after it.
+        self.past: list[Entry] = []
+        #: Whether an event was pushed out that might have been better than the head.
+        self.dropped = False
+
+    def __len__(self) -> int:
+        return len(self.heads) + len(self.past)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is held."""
+        return not self.heads and not self.past
+
+    def set_aside(self) -> None:
+        """Go on to the next head."""
+        self.past.append(self.heads.popleft())
+
+    def recover(self) -> None:
+        """Take back what was set aside."""
+        self.heads.extendleft(reversed(self.past))
+        self.past.clear()
+
+
+class Candidate:
+    """The best set so far; its members are the oldest events held of each stream.
+
+    Parameters
+    ----------
+    pivot, pivot_time
+        The stream of the newest member of the first candidate, and its time: every set with that
+        event is tried, and no set without it is better.
+    start, end
+        The times of the oldest and the newest member.
+    """
+
+    __slots__ = ("end", "pivot", "pivot_time", "start")
+
+    def __init__(self, pivot: int, pivot_time: int, start: int, end: int) -> None:
+        self.pivot = pivot
+        self.pivot_time = pivot_time
+        self.start = start
+        self.end = end
+
+
+def candidate_is_best(
+    candidate: Candidate, queues: Sequence[Queue], penalty: float, view: View
+) -> bool:
+    """Whether a candidate beats every set that is still possible.
+
+    The search goes on as if the streams that have nothing more gave their next event at the
+    earliest moment: when the stream's bound, its `min_period` and the pivot allow it. Where it
+    cannot tell, the view is asked to call again when a bound has moved far enough.
+    """
+    ahead = [0] * len(queues)
+    while True:
+        times = [
+            _time_of(queue, at, candidate, view, stream)
+            for stream, (queue, at) in enumerate(zip(queues, ahead, strict=True))
+        ]
+        start, end = min(times), max(times)
+        worse = (end - candidate.end) * penalty
+        if worse >= candidate.pivot_time - candidate.start:
+            return True
+        if worse < start - candidate.start:
+            break
+        ahead[times.index(start)] += 1
+    enough = candidate.end + int((candidate.pivot_time - candidate.start) / penalty)
+    for stream, (queue, at) in enumerate(zip(queues, ahead, strict=True)):
+        if at == len(queue.heads):
+            view.wake(stream, enough)
+    return False
+
+
+def _time_of(queue: Queue, at: int, candidate: Candidate, view: View, stream: int) -> Duration:
+    if at < len(queue.heads):
+        return queue.heads[at].event.time
+    newest = (queue.heads or queue.past)[-1].event.time
+    return max(newest + queue.min_period, candidate.pivot_time, view.bound(stream))
