@@ -20,8 +20,8 @@ from sensorium_plugins.modalities import (
     TextTfidf,
     TextTransformer,
 )
-from sensorium_plugins.sinks import JsonLinesSink
-from sensorium_plugins.sources import JsonLinesSource, McapSource
+from sensorium_plugins.sinks import JsonLinesSink, KafkaSink
+from sensorium_plugins.sources import JsonLinesSource, KafkaSource, McapSource
 from sensorium_plugins.tasks import Classification, MultiLabel, Regression
 
 __all__ = [
@@ -72,10 +72,10 @@ def sensorium_policies() -> Sequence[type[Policy]]:
 @hookimpl
 def sensorium_sources() -> Sequence[type[Source]]:
     """Give the built-in sources."""
-    return [JsonLinesSource, McapSource]
+    return [JsonLinesSource, KafkaSource, McapSource]
 
 
 @hookimpl
 def sensorium_sinks() -> Sequence[type[Sink]]:
     """Give the built-in sinks."""
-    return [JsonLinesSink]
+    return [JsonLinesSink, KafkaSink]

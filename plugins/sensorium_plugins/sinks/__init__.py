@@ -1,5 +1,6 @@
-"""The sinks that need nothing but files: JSON lines."""
+"""The sinks: JSON lines, and Apache Kafka."""
 
 from sensorium_plugins.sinks._jsonl import JsonLinesSink, JsonLinesSinkConfig
+from sensorium_plugins.sinks._kafka import KafkaSink, KafkaSinkConfig
 
-__all__ = ["JsonLinesSink", "JsonLinesSinkConfig"]
+__all__ = ["JsonLinesSink", "JsonLinesSinkConfig", "KafkaSink", "KafkaSinkConfig"]

@@ -1,6 +1,14 @@
-"""The sources that need nothing but files: recordings and JSON lines."""
+"""The sources: recordings, JSON lines, and Apache Kafka."""
 
 from sensorium_plugins.sources._jsonl import JsonLinesConfig, JsonLinesSource
+from sensorium_plugins.sources._kafka import KafkaSource, KafkaSourceConfig
 from sensorium_plugins.sources._mcap import McapConfig, McapSource
 
-__all__ = ["JsonLinesConfig", "JsonLinesSource", "McapConfig", "McapSource"]
+__all__ = [
+    "JsonLinesConfig",
+    "JsonLinesSource",
+    "KafkaSource",
+    "KafkaSourceConfig",
+    "McapConfig",
+    "McapSource",
+]
