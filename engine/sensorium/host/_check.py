@@ -158,7 +158,7 @@ def _not_here(pipeline: Pipeline) -> Iterator[Finding]:
         yield Finding(
             "error",
             "delivery",
-            "exactly_once needs the source and sink kafka, which are not in this version",
+            "exactly_once is not in this version: offsets are not committed with the predictions",
             "set it to at_least_once",
         )
     if pipeline.config.observe is not None:

@@ -65,8 +65,7 @@ def run_pipeline(
         )
     if pipeline.config.delivery == "exactly_once" and sink is None:
         raise ConfigError(
-            "exactly_once needs the source and sink kafka, which are not in this version: set it "
-            "to at_least_once",
+            "exactly_once is not in this version: set it to at_least_once",
             path="delivery",
         )
     models = load_models(pipeline)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import socket
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+import sensorium_plugins
 from sensorium.errors import RunError
+from sensorium.host import PluginHost, load_pipeline
 from sensorium_plugins.sinks import KafkaSinkConfig
 from sensorium_plugins.sources import KafkaSource, KafkaSourceConfig
 
@@ -58,3 +62,14 @@ def test_a_broker_that_is_not_there_is_an_error_with_its_address() -> None:
         )
         with pytest.raises(RunError, match=f"Kafka at {address}: connecting failed"):
             KafkaSource(config, ["t"]).poll(1, 0.1)
+
+
+@pytest.mark.parametrize("page", ["kafka.md", "pipeline.md"])
+def test_the_pipeline_on_the_page_is_one_that_loads(page: str, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / page).read_text()
+    file = tmp_path / "watch.yaml"
+    file.write_text(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0])
+    host = PluginHost(entry_points=[], modules=[sensorium_plugins])
+    pipeline = load_pipeline(file, plugins=host)
+    assert pipeline.source is KafkaSource
+    assert pipeline.streams["accel"].topic == "watch.accel"
