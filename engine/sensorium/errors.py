@@ -9,6 +9,7 @@
     ├── PayloadError         one record cannot be understood: it becomes a dead letter
     │   └── WireError            its envelope cannot
     ├── AlignmentError       the aligner was called in a way that it refuses
+    ├── CommitError          a cut was not stored: what it covers is done again
     └── RunError             the pipeline failed while running                        (exit code 1)
 
 A message says what is wrong, where, and what to do next.
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "AlignmentError",
+    "CommitError",
     "ConfigError",
     "MissingExtraError",
     "PayloadError",
@@ -116,6 +118,13 @@ class WireError(PayloadError):
 
 class AlignmentError(SensoriumError):
     """The aligner was given something that it refuses, such as an unknown stream."""
+
+
+class CommitError(SensoriumError):
+    """A source or sink did not store a cut, or cannot say whether it did.
+
+    The engine goes on from what is stored; the run only fails if that cannot be read.
+    """
 
 
 class RunError(SensoriumError):

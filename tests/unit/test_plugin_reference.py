@@ -21,6 +21,7 @@ CLASSES = [
     plugin.View,
     plugin.Source,
     plugin.Sink,
+    plugin.Assignee,
     plugin.Trainable,
     plugin.Fittable,
     plugin.FusionFittable,

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sensorium.events import AlignedSet, DeadLetter, Event, Prediction
-from sensorium.plugin import Sink, Source, TopicPartition
+from sensorium.plugin import Batch, Cut, Sink, Source, TopicPartition
 from sensorium.runtime._arrivals import Arrivals
+from sensorium.runtime._delivery import Delivery
 from sensorium.runtime._end import EndWatch
 from sensorium.runtime._flight import Flight
 from sensorium.runtime._intake import Intake, ingest_streams
-from sensorium.runtime._microbatch import Waiting
+from sensorium.runtime._lane import Marker
+from sensorium.runtime._microbatch import Worked
+from sensorium.runtime._outbox import Outbox
+from sensorium.runtime._pressure import Pressure
 from sensorium.runtime._summary import STAGES, RunSummary, Tally, percentile_ms
 from sensorium.stages import Emitter, Ingest
 
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
     from sensorium.host import Pipeline, PluginHost
 
 __all__ = ["Line", "OnPredictions"]
+
+_LOG = logging.getLogger(__name__)
 
 #: Called with the predictions that have just been handed to the sink, and the set of each.
 OnPredictions: TypeAlias = Callable[[Sequence[Prediction], Sequence[AlignedSet]], None]
@@ -33,7 +40,9 @@ _POLL_SECONDS: Final = 0.1
 #: The same while models work, so that their results are not kept waiting.
 _POLL_SECONDS_IN_FLIGHT: Final = 0.002
 _POLL_RECORDS: Final = 1024
-_FLUSH_EVERY_NS: Final = 1_000_000_000
+#: How often cuts are committed where the pipeline does not say.
+_COMMIT_NS: Final = 1_000_000_000
+_COMMIT_NS_EXACTLY_ONCE: Final = 100_000_000
 _LATENCIES_KEPT: Final = 65_536
 
 
@@ -41,8 +50,9 @@ class Line:
     """The straight line, turned by one thread; only the models run elsewhere.
 
     It polls, ingests, aligns and emits. Micro-batches are handed to a flight, which takes them
-    through encode and fuse wherever the models are. When the flight is full, polling stops. Sets
-    and predictions, and their order, do not depend on the timing of the flight.
+    through encode and fuse wherever the models are. When too much is in flight, reading stops. Sets
+    and predictions, and their order, do not depend on the timing of the flight. Where the source
+    keeps cuts, it is the `Assignee` of its partition numbers.
 
     Parameters
     ----------
@@ -76,8 +86,11 @@ class Line:
         until_end: bool = False,
         on_predictions: OnPredictions | None = None,
     ) -> None:
-        batch = pipeline.config.runtime.batch
+        runtime = pipeline.config.runtime
         tasks = {name: part.task for name, part in pipeline.tasks.items()}
+        exactly_once = (
+            pipeline.config.delivery == "exactly_once" and source.keeps_cuts and sink.transactional
+        )
         self._pipeline = pipeline
         self._host = host
         self._source = source
@@ -86,16 +99,40 @@ class Line:
         self._on_predictions = on_predictions
         self._tally = Tally(absences={name: Counter() for name in pipeline.streams})
         self._ingest = Ingest(ingest_streams(pipeline), clock=clock)
-        self._intake = Intake(pipeline, self._ingest, clock, self._tally)
+        self._intake = Intake(pipeline, self._ingest, clock, self._tally, source)
         self._emitter = Emitter(pipeline.name, list(pipeline.streams), tasks, model)
-        self._waiting = Waiting(batch.size, batch.wait)
+        self._outbox = Outbox(flight, runtime.batch.size, runtime.batch.wait)
+        interval = runtime.commit_interval
+        if interval is None:
+            interval = _COMMIT_NS_EXACTLY_ONCE if exactly_once else _COMMIT_NS
+        self._delivery = Delivery(
+            source,
+            sink,
+            self._intake,
+            self._outbox,
+            self._tally,
+            exactly_once=exactly_once,
+            interval=interval,
+        )
+        self._pressure = Pressure(
+            source,
+            self._intake,
+            self._outbox,
+            self._tally,
+            sets=runtime.in_flight.sets,
+            max_lead=runtime.max_lead,
+        )
+        self._drain_seconds = float(runtime.drain) / 1e9
         self._arrivals = Arrivals()
         self._latencies: deque[tuple[int, int]] = deque(maxlen=_LATENCIES_KEPT)
         self._until_end = until_end
         self._stopping = threading.Event()
         self._abandoning = threading.Event()
-        self._unflushed = False
-        self._flushed_at = 0
+
+    @property
+    def tally(self) -> Tally:
+        """The numbers of the run so far."""
+        return self._tally
 
     def stop(self, *, now: bool = False) -> None:
         """Stop the intake; see `Executor.stop`."""
@@ -110,42 +147,77 @@ class Line:
             closing.callback(self._sink.close)
             closing.callback(self._source.close)
             closing.callback(self._flight.close, abandon=True)
+            self._delivery.begin()
+            if self._source.keeps_cuts:
+                self._source.join(self)
             ended = self._turn_until_end()
-            if ended:
+            if ended and not self._source.keeps_cuts:
                 self._settle(self._intake.close())
-            self._drain()
-            if not self._abandoning.is_set():
+            finished = self._finish()
+            if finished:
                 self._flight.close()
-            self._sink.flush()
+                self._delivery.flush(idle=True)
         return self._summary(perf_counter_ns() - start, stopped=not ended)
 
+    # What the source tells of partition numbers, within `poll`.
+
+    def assigned(self, stored: Mapping[int, Cut | None]) -> None:
+        """Read these partition numbers and no others; see `Assignee.assigned`."""
+        self._delivery.assigned()
+        self._intake.assign(stored)
+        self._tally.rebalances += 1
+        self._tally.partitions = len(self._places())
+
+    def revoked(self, numbers: Collection[int]) -> None:
+        """Commit what has been read of these partition numbers; see `Assignee.revoked`."""
+        if numbers:
+            self._delivery.revoked(finished=self._finish())
+
+    def lost(self, numbers: Collection[int]) -> None:
+        """Commit nothing more of these partition numbers; see `Assignee.lost`."""
+        if numbers:
+            self._delivery.revoked(finished=False)
+
+    # The loop.
+
     def _turn_until_end(self) -> bool:
-        end = None
-        if self._until_end:
-            numbers = self._source.partitions()
-            topics = self._source.topics
-            end = EndWatch(TopicPartition(topic, it) for topic in topics for it in numbers)
+        end = EndWatch()
         while not self._stopping.is_set():
-            batch = self._source.poll(_POLL_RECORDS, self._patience())
+            batch = self._poll()
             self._settle(self._intake.take(batch, self._watch))
+            self._outbox.launch()
+            self._delivery.mark()
             self._land()
-            if self._waiting and self._waiting.left(perf_counter_ns()) == 0:
-                self._launch()
-            self._flush(idle=not batch.records)
-            if batch.ended or (end is not None and end.reached(batch)):
+            self._delivery.flush(idle=not batch.records)
+            if batch.ended or (self._until_end and end.reached(batch, self._places())):
                 return True
         return False
+
+    def _poll(self) -> Batch:
+        if self._pressure.admits():
+            return self._source.poll(_POLL_RECORDS, self._patience())
+        self._flight.wait(_POLL_SECONDS)
+        return Batch()
 
     def _patience(self) -> float:
         """How long the next poll may block, in seconds."""
         longest = _POLL_SECONDS_IN_FLIGHT if len(self._flight) else _POLL_SECONDS
-        return min(longest, self._waiting.left(perf_counter_ns()) / 1e9)
+        due = min(self._outbox.patience(), self._delivery.patience())
+        return min(longest, due / 1e9)
+
+    def _places(self) -> set[TopicPartition]:
+        """All that is read here."""
+        if self._source.keeps_cuts:
+            return {place for lane in self._intake.lanes.values() for place in lane.places}
+        numbers = self._source.partitions()
+        return {TopicPartition(topic, it) for topic in self._source.topics for it in numbers}
 
     def _watch(self, events: Sequence[Event], letters: list[DeadLetter]) -> None:
         self._arrivals.note(events, perf_counter_ns())
         if events and self._host.observes("events"):
             self._host.hook.sensorium_on_events(pipeline=self._pipeline.name, events=events)
-        self._bury(letters)
+        if letters:
+            self._outbox.add_letters(letters)
 
     def _settle(self, steps: Iterable[list[AlignedSet]]) -> None:
         observed = self._host.observes("sets")
@@ -154,51 +226,59 @@ class Line:
             if observed:
                 self._host.hook.sensorium_on_sets(pipeline=self._pipeline.name, sets=sets)
             for aligned in sets:
-                self._waiting.add(aligned, now, self._arrivals.of(aligned, now))
-                self._tally.sets += 1
-                if self._waiting.full:
-                    self._launch()
-            if self._abandoning.is_set():
-                return
+                self._outbox.add(aligned, now, self._arrivals.of(aligned, now))
+            self._tally.sets += len(sets)
 
-    def _launch(self) -> None:
-        """Send a micro-batch to the models; this is where a slow model holds up the intake."""
-        while self._flight.full and not self._abandoning.is_set():
-            self._flight.wait(_POLL_SECONDS)
+    def _finish(self) -> bool:
+        """Commit all that has been read, within the limit; gives whether that was done."""
+        end = time.monotonic() + self._drain_seconds
+        self._delivery.mark(now=True)
+        while self._outbox and not self._abandoning.is_set():
+            left = end - time.monotonic()
+            if left <= 0:
+                _LOG.warning(
+                    "%d sets were still in flight after runtime.drain (%g s), and are left: they "
+                    "are predicted again from the newest committed cut",
+                    self._outbox.sets,
+                    self._drain_seconds,
+                )
+                return False
+            self._outbox.seal()
+            self._outbox.launch()
+            self._flight.wait(min(_POLL_SECONDS, left))
             self._land()
-        if not self._flight.full:
-            self._flight.submit(self._waiting.take())
-
-    def _drain(self) -> None:
-        while (self._waiting or len(self._flight)) and not self._abandoning.is_set():
-            if self._waiting:
-                self._launch()
-            else:
-                self._flight.wait(_POLL_SECONDS)
-            self._land()
+        return not self._abandoning.is_set()
 
     def _land(self) -> None:
-        for worked in self._flight.landed():
-            start = perf_counter_ns()
-            tally, batch = self._tally, worked.batch
-            tally.nanoseconds["encode"] += worked.encode_ns
-            tally.nanoseconds["fuse"] += worked.fuse_ns
-            for aligned in batch.sets:
-                for stream, reason in aligned.absent.items():
-                    tally.absences[stream][reason.value] += 1
-            emitted = self._emitter.emit(batch.sets, worked.fused)
-            self._bury(worked.letters + emitted.letters)
-            if emitted.predictions:
-                self._send(emitted.predictions, emitted.sets)
-            end = perf_counter_ns()
-            self._latencies.extend(
-                (end - batch.settled[row], end - batch.read[row]) for row in worked.fused.rows
-            )
-            tally.nanoseconds["emit"] += end - start
+        for item in self._outbox.take():
+            if isinstance(item, Marker):
+                self._delivery.commit(item)
+            elif isinstance(item, Worked):
+                self._emit(item)
+            else:
+                self._bury(item)
+
+    def _emit(self, worked: Worked) -> None:
+        start = perf_counter_ns()
+        tally, batch = self._tally, worked.batch
+        tally.nanoseconds["encode"] += worked.encode_ns
+        tally.nanoseconds["fuse"] += worked.fuse_ns
+        for aligned in batch.sets:
+            for stream, reason in aligned.absent.items():
+                tally.absences[stream][reason.value] += 1
+        emitted = self._emitter.emit(batch.sets, worked.fused)
+        self._bury(worked.letters + emitted.letters)
+        if emitted.predictions:
+            self._send(emitted.predictions, emitted.sets)
+        end = perf_counter_ns()
+        self._latencies.extend(
+            (end - batch.settled[row], end - batch.read[row]) for row in worked.fused.rows
+        )
+        tally.nanoseconds["emit"] += end - start
 
     def _send(self, predictions: list[Prediction], sets: list[AlignedSet]) -> None:
         self._sink.write(predictions)
-        self._unflushed = True
+        self._delivery.wrote()
         self._tally.predictions += len(predictions)
         if self._host.observes("predictions"):
             self._host.hook.sensorium_on_predictions(
@@ -211,17 +291,10 @@ class Line:
         if not letters:
             return
         self._sink.write_dead_letters(letters)
-        self._unflushed = True
+        self._delivery.wrote()
         self._tally.dead_letters += len(letters)
         if self._host.observes("dead_letters"):
             self._host.hook.sensorium_on_dead_letters(pipeline=self._pipeline.name, letters=letters)
-
-    def _flush(self, *, idle: bool) -> None:
-        now = perf_counter_ns()
-        if self._unflushed and (idle or now - self._flushed_at >= _FLUSH_EVERY_NS):
-            self._sink.flush()
-            self._unflushed = False
-            self._flushed_at = now
 
     def _summary(self, nanoseconds: int, *, stopped: bool) -> RunSummary:
         tally = self._tally
@@ -234,6 +307,8 @@ class Line:
             predictions=tally.predictions,
             dead_letters=tally.dead_letters,
             fates=dict(self._intake.fates),
+            adopted=tally.adopted,
+            handed_over=tally.handed_over,
             absences={name: dict(reasons) for name, reasons in tally.absences.items() if reasons},
             seconds=nanoseconds / 1e9,
             stage_seconds={name: tally.nanoseconds[name] / 1e9 for name in STAGES},

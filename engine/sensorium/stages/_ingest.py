@@ -122,7 +122,8 @@ class Ingest:
         self._partitions: dict[str, int] = {}
         self._files: set[str] = set()
         self._has_topics = False
-        #: Records, by what became of them: event, heartbeat, target, skipped, dead_letter.
+        #: Records, by what became of them: event, heartbeat, target, skipped, dead_letter,
+        #: replayed.
         self.counts: Counter[str] = Counter()
 
     @property
@@ -140,16 +141,25 @@ class Ingest:
             return tuple(self._modalities)
         return tuple(name for name in self._router.streams(topic) if name in self._modalities)
 
-    def read(self, records: Sequence[Record]) -> Ingested:
+    def read(self, records: Sequence[Record], *, again: bool = False) -> Ingested:
         """Decode a batch of records.
 
         Records that fail become dead letters; a record of no stream of this pipeline is skipped.
+        With `again` they have been read before: they are counted as replayed, whatever they are.
 
         Raises
         ------
         RunError
             If a key comes under two partition numbers: its streams could never meet.
         """
+        if again:
+            counts, self.counts = self.counts, Counter()
+            try:
+                out = self.read(records)
+            finally:
+                self.counts = counts
+            self.counts["replayed"] += len(records)
+            return out
         out = Ingested()
         now: int | None = None
         read_up_to: dict[tuple[str, int], int] = {}
