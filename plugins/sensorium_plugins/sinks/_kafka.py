@@ -11,6 +11,7 @@ from sensorium.events import DeadLetter, Prediction
 from sensorium.plugin import Sink
 from sensorium.wire import prediction_json
 from sensorium_plugins._kafka import KafkaConnection, kafka_errors
+from sensorium_plugins._kafka_log import KafkaLog
 
 __all__ = ["KafkaSink", "KafkaSinkConfig"]
 
@@ -52,6 +53,11 @@ class KafkaSink(Sink):
         super().__init__(config)
         self._producer: Any = None
         self._sent: list[Any] = []
+
+    @classmethod
+    def open_log(cls, config: KafkaSinkConfig) -> KafkaLog:
+        """The cluster, for the commands `topics` and `dlq`."""
+        return KafkaLog(config, {"predictions": config.topic, "dead_letters": config.dead_letters})
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Take predictions.
