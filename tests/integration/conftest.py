@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 from kafka_broker import NoBrokerError, kafka_broker
 
+import sensorium.demo
+
 _NUMBERS = itertools.count()
+_LABELS = ["PEN", "ABD", "FEL", "IR", "ER", "TRAP", "ROW"]
+_CHECKPOINT = Path(sensorium.demo.__file__).parent / "data" / "watch.safetensors"
 
 
 @pytest.fixture(scope="session")
@@ -61,8 +65,9 @@ def pipeline_file(broker: str, tmp_path: Path) -> Callable[..., Path]:
                 "gyro": {**stream, "topic": f"{name}.gyro"},
             },
             "align": {"policy": "window", "size": "1s", "require": "any", "deadline": "20s"},
-            "fusion": {"plugin": "mean"},
-            "tasks": {"moves": {"type": "classification", "labels": ["yes", "no"]}},
+            "fusion": {"plugin": "concat", "hidden": [64], "alpha": 3},
+            "tasks": {"exercise": {"type": "classification", "labels": _LABELS}},
+            "checkpoint": str(_CHECKPOINT),
             "sink": {
                 "plugin": "kafka",
                 "bootstrap_servers": broker,

@@ -27,6 +27,7 @@ _COMMANDS: Final = (
     "fit",
     "eval",
     "topics",
+    "dlq",
 )
 _DONE, _FAILED, _USAGE = 0, 1, 2
 _BROKEN_PIPE, _INTERRUPTED = 141, 130
