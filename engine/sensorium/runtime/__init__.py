@@ -5,7 +5,7 @@ from sensorium.runtime._flight import Flight
 from sensorium.runtime._local import LocalExecutor, OnPredictions
 from sensorium.runtime._model import Models, load_models
 from sensorium.runtime._run import run_pipeline
-from sensorium.runtime._signals import stop_on_signals
+from sensorium.runtime._signals import Stoppable, stop_on_signals
 from sensorium.runtime._summary import RunSummary
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Models",
     "OnPredictions",
     "RunSummary",
+    "Stoppable",
     "load_models",
     "run_pipeline",
     "stop_on_signals",
