@@ -112,8 +112,14 @@ def clip(item: Samples, clock: SampleClock) -> list[tuple[int, npt.NDArray[Any]]
         return list(zip(times, item.values, strict=True))
     pieces = []
     for time, chunk in zip(times, item.values, strict=True):
+        stop = len(chunk)
+        within = time + clock.elapsed(stop - 1) < item.end
+        if within and time >= item.start:  # as most chunks are
+            pieces.append((time, chunk))
+            continue
         first = max(0, clock.first_from(item.start - time))
-        stop = min(len(chunk), clock.first_from(item.end - time))
+        if not within:
+            stop = clock.first_from(item.end - time)
         if first < stop:
             pieces.append((time + clock.elapsed(first), chunk[first:stop]))
     return pieces or [_held(item, times, clock)]
