@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import time as wall
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from heapq import heappop, heappush
 
+from sensorium.align._horizon import horizon
 from sensorium.align._identity import SetIdentity
 from sensorium.align._snapshot import Snapshot
 from sensorium.align._state import KeyState, KeyStream, StreamState
@@ -70,7 +71,7 @@ class Aligner:
             for index, (name, spec) in enumerate(streams.items())
         ]
         self._index = {name: index for index, name in enumerate(names)}
-        self._horizon = _horizon(policy, self._specs)
+        self._horizon = horizon(policy, self._specs)
         self._keys: dict[str, KeyState] = {}
         #: Keys by the log time at which they may be forgotten, if not heard of since.
         self._forgetting: list[tuple[Duration, str]] = []
@@ -374,15 +375,6 @@ class Aligner:
 #: Attributes that never change and are shared by all copies.
 _SHARED = ("_policy", "_names", "_specs", "_clock", "_identity", "_keep_history", "_index",
            "_horizon")  # fmt: skip
-
-
-def _horizon(policy: Policy, specs: Iterable[StreamSpec]) -> Duration:
-    """How long, in log time, a record may matter to another one of its key."""
-    specs = list(specs)
-    extent = policy.extent(max(spec.max_duration for spec in specs))
-    max_delay = max(spec.max_delay for spec in specs)
-    max_future = max(spec.max_future for spec in specs)
-    return 2 * extent + max_delay + max_future + 1
 
 
 def _keep_events(aligner: Aligner) -> dict[int, object]:
