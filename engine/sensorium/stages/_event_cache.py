@@ -56,8 +56,13 @@ class EventCache:
         if missing:
             fresh = self._fresh(list(missing.values()))
             found.update(zip(missing, fresh, strict=True))
+            lasting = {
+                key: it
+                for key, it in zip(missing, fresh, strict=True)
+                if not (isinstance(it, Failure) and it.passing)
+            }
             with self._lock:
-                self._known.update(zip(missing, fresh, strict=True))
+                self._known.update(lasting)
                 while len(self._known) > self._size:
                     self._known.popitem(last=False)
         return [found[event.key, event.id, event.time] for event in events]

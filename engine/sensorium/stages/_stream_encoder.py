@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sensorium.plugin import Arrays, Features, FeatureSpec, Modality, Samples
 from sensorium.stages._calls import Call, call_rows
 from sensorium.stages._check import check_arrays, check_features, finite_rows, rows_of
-from sensorium.stages._failure import Failure, bisect, explain
+from sensorium.stages._failure import Failure, bisect, failures_of
 from sensorium.stages._rows import join_features, take_features
 
 __all__ = ["EncodedRows", "Prepared", "StreamEncoder"]
@@ -89,7 +89,8 @@ class StreamEncoder:
             last = min(first + self.size, len(items))
             for start, stop, outcome in bisect(call, first, last):
                 if isinstance(outcome, Exception):
-                    failures.append(_failure(start, outcome, name, "prepare", withhold=True))
+                    rows = range(start, stop)
+                    failures += failures_of(rows, outcome, name, "prepare", withhold=True)
                 else:
                     parts.append((np.arange(start, stop), outcome))
         return Prepared(tuple(parts), tuple(failures))
@@ -122,7 +123,7 @@ class StreamEncoder:
             hashes = np.arange(total, dtype=np.uint32)
         for rows, outcome in call_rows(call, total, self.size, hashes if self.pad else None):
             if isinstance(outcome, Exception):
-                failures.append(_failure(int(rows[0]), outcome, name, "encode", withhold=False))
+                failures += failures_of(rows, outcome, name, "encode")
                 continue
             finite = finite_rows(outcome.data)
             failures += [_not_finite(int(row), name) for row in rows[~finite]]
@@ -157,11 +158,6 @@ def _in_order(
         order = np.argsort(rows)
         rows, features = rows[order], take_features(features, order)
     return EncodedRows(rows, features, tuple(sorted(failures, key=lambda it: it.row)))
-
-
-def _failure(row: int, error: Exception, name: str, hook: str, *, withhold: bool) -> Failure:
-    message = explain(error, name, hook, withhold=withhold)
-    return Failure(row, name, hook, type(error).__name__, message)
 
 
 def _not_finite(row: int, name: str) -> Failure:
