@@ -32,6 +32,9 @@ class DeadLetter:
         The original headers.
     attempt
         How many times it was tried.
+    hook
+        The method of the plugin that refused it: ``decode``, ``prepare``, ``encode``, ``fuse`` or
+        ``result``.
     """
 
     stage: str
@@ -45,3 +48,4 @@ class DeadLetter:
     data: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     attempt: int = 1
+    hook: str | None = None

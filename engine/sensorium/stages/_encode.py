@@ -184,6 +184,7 @@ def _letter(failed: FailedStream, aligned: AlignedSet) -> DeadLetter:
         time=first.time,
         origin=first.origin,
         plugin=failure.plugin,
+        hook=failure.hook,
     )
 
 

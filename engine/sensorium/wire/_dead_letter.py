@@ -34,6 +34,7 @@ def dead_letter_to_dict(letter: DeadLetter) -> dict[str, Any]:
         "data": None if letter.data is None else _base64(letter.data),
         "headers": {name: _base64(value) for name, value in letter.headers.items()},
         "attempt": letter.attempt,
+        "hook": letter.hook,
     }
 
 
@@ -76,6 +77,7 @@ def dead_letter_from_dict(value: Mapping[str, Any]) -> DeadLetter:
             name: from_base64(content, f"$.headers.{name}") for name, content in headers.items()
         },
         attempt=attempt,
+        hook=_optional(value, "hook"),
     )
 
 

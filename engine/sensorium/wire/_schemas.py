@@ -109,6 +109,7 @@ def dead_letter_schema() -> dict[str, Any]:
         },
         "headers": _map(content, "The original headers."),
         "attempt": {"type": "integer", "minimum": 1},
+        "hook": {**optional, "description": "The method of the plugin that refused it."},
     }
     return {
         "$schema": _DIALECT,

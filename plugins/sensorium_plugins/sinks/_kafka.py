@@ -86,6 +86,7 @@ class KafkaSink(Sink):
                 "offset": offset,
                 "time": None if one.time is None else str(one.time),
                 "attempt": str(one.attempt),
+                "hook": one.hook,
             }
             headers = list(one.headers.items())
             headers += [
