@@ -101,7 +101,8 @@ class Aligner:
     @property
     def fates(self) -> Counter[Fate]:
         """How many events had each fate so far; with ``pending`` they add up to all events."""
-        return Counter({fate: count for fate, count in self._fates.items() if count})
+        # A copy first: a thread that shows them may ask while events are added.
+        return Counter({fate: count for fate, count in self._fates.copy().items() if count})
 
     @property
     def keys(self) -> int:

@@ -39,7 +39,20 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="how fast a recording is replayed: a factor, 1 for as it was; as fast as possible "
         "if not given",
     )
+    parser.add_argument(
+        "--observe",
+        metavar="HOST:PORT",
+        type=_address,
+        help="serve metrics and health there, instead of at the file's observe",
+    )
     return parser
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, as 127.0.0.1:9464")
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,6 +61,12 @@ def run(args: argparse.Namespace) -> int:
     pipeline, host = open_pipeline(args, [end for end, own in given.items() if own is not None])
     from sensorium.runtime import run_pipeline
 
+    observe = pipeline.config.observe
+    if args.observe is not None:
+        from sensorium.host import ObserveConfig
+
+        bind, port = args.observe
+        observe = (observe or ObserveConfig()).model_copy(update={"bind": bind, "port": port})
     summary = run_pipeline(
         pipeline,
         host,
@@ -56,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         executor=args.executor,
         until_end=args.until_end,
         speed=args.speed,
+        observe=observe,
     )
     width = max(len(name) for name, _ in summary.rows)
     for name, value in summary.rows:
