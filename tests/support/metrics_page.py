@@ -26,8 +26,8 @@ This page is made from the definitions in `sensorium.observe` by
 `python tests/support/metrics_page.py`, and a test compares it with them. Every metric has the
 label `pipeline`; the values of all labels are bounded: none is ever a key, an id or a part of a
 payload. A series appears with its first value, so alerts and dashboards have to put up with its
-absence. Counters begin at 0 with the process. The numbers are plain integers while the pipeline runs, and
-are put together when they are scraped ([benchmarks.md](benchmarks.md) has the cost).
+absence. Counters begin at 0 with the process. The numbers are plain integers while the pipeline
+runs, and are put together when they are scraped ([benchmarks.md](benchmarks.md) has the cost).
 """
 
 GROUPS = {

@@ -35,6 +35,8 @@ class DeadLetter:
     hook
         The method of the plugin that refused it: ``decode``, ``prepare``, ``encode``, ``fuse`` or
         ``result``.
+    record_key
+        The bytes of the record's key, which are there even where the entity is not known.
     """
 
     stage: str
@@ -49,3 +51,4 @@ class DeadLetter:
     headers: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     attempt: int = 1
     hook: str | None = None
+    record_key: bytes | None = field(default=None, repr=False)

@@ -221,7 +221,7 @@ class Line:
             for aligned in batch.sets:
                 for stream, reason in aligned.absent.items():
                     tally.absences[stream][reason.value] += 1
-            emitted = self._emitter.emit(batch.sets, worked.fused)
+            emitted = self._emitter.emit(batch.sets, worked.fused, worked.model)
             self._bury(worked.letters + emitted.letters)
             if emitted.predictions:
                 self._send(emitted.predictions, emitted.sets)

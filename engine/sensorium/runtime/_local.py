@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from sensorium.observe import Health, Reading
 from sensorium.plugin import Sink, Source
 from sensorium.runtime._flight import ThreadFlight
 from sensorium.runtime._line import Line, OnPredictions
-from sensorium.runtime._microbatch import Microbatch, Worked
 from sensorium.runtime._model import Models, load_models
 from sensorium.runtime._summary import RunSummary
+from sensorium.runtime._work import ModelWork
 from sensorium.stages import Encoder, Fuser
 
 if TYPE_CHECKING:
@@ -57,10 +56,13 @@ class LocalExecutor:
         size, pad = runtime.batch.size, runtime.batch.pad
         tasks = {name: part.task for name, part in pipeline.tasks.items()}
         sizes = {name: part.batch_size for name, part in pipeline.streams.items()}
-        self._encoder = Encoder(models.modalities, sizes, size, pad)
-        self._fuser = Fuser(models.fusion, tasks, size, pad)
+        work = ModelWork(
+            Encoder(models.modalities, sizes, size, pad),
+            Fuser(models.fusion, tasks, size, pad),
+            models.digest,
+        )
         # One more than the threads, so that the next micro-batch is at hand when one is done.
-        flight = ThreadFlight(self._work, runtime.threads, runtime.threads + 1)
+        flight = ThreadFlight(work, runtime.threads, runtime.threads + 1)
         self._line = Line(
             pipeline,
             host,
@@ -85,14 +87,3 @@ class LocalExecutor:
     def readings(self) -> list[Reading]:
         """The metrics as they are now; may be called from any thread."""
         return self._line.readings()
-
-    def _work(self, batch: Microbatch) -> Worked:
-        """Encode and fuse; runs on a thread."""
-        start = perf_counter_ns()
-        encoded = self._encoder.encode(batch.sets)
-        middle = perf_counter_ns()
-        fused = self._fuser.fuse(encoded)
-        end = perf_counter_ns()
-        letters = encoded.letters(batch.sets) + fused.letters(batch.sets)
-        marked = Microbatch(encoded.mark(batch.sets), batch.settled, batch.read)
-        return Worked(marked, fused, letters, middle - start, end - middle)

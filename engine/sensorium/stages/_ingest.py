@@ -12,7 +12,7 @@ from sensorium.events import DeadLetter, Event
 from sensorium.plugin import Record
 from sensorium.stages._failure import explain
 from sensorium.stages._routing import IngestStream, Router, TargetStream
-from sensorium.wire import Envelope, read_record
+from sensorium.wire import Envelope, attempts_of, read_record
 
 __all__ = ["Heartbeat", "Ingest", "Ingested", "Progress", "TargetValue"]
 
@@ -308,5 +308,7 @@ def _refuse(
         data=record.data,
         headers=record.headers,
         hook=None if plugin is None else "decode",
+        attempt=attempts_of(record.headers),
+        record_key=record.key,
     )
     return _RefusedError(letter)
