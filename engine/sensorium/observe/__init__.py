@@ -4,17 +4,22 @@ from sensorium.observe._definitions import METRICS, Kind, Metric
 from sensorium.observe._exporter import Exporter
 from sensorium.observe._health import STALL_SECONDS, Health, Phase, Verdict, Waits
 from sensorium.observe._histogram import Histogram
+from sensorium.observe._journal import Journal
+from sensorium.observe._log_handler import LOG_LEVELS, LogFormat, logging_to
 from sensorium.observe._meters import STAGES, Meters
 from sensorium.observe._reading import Reading, Readings
 
 __all__ = [
+    "LOG_LEVELS",
     "METRICS",
     "STAGES",
     "STALL_SECONDS",
     "Exporter",
     "Health",
     "Histogram",
+    "Journal",
     "Kind",
+    "LogFormat",
     "Meters",
     "Metric",
     "Phase",
@@ -22,4 +27,5 @@ __all__ = [
     "Readings",
     "Verdict",
     "Waits",
+    "logging_to",
 ]

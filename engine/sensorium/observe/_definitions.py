@@ -125,7 +125,8 @@ _ALL: Final = (
     ),
     _counter(
         "plugin_errors", "errors", "encode",
-        "Errors of plugins that cost a record, a stream of a set, or a set, by plugin and hook.",
+        "Errors of plugins, by plugin and hook: they cost a record, a stream of a set, or a set; "
+        "those of plugins that only observe cost nothing.",
         "plugin", "hook",
     ),
     _counter("predictions", "predictions", "emit", "Predictions handed to the sink."),

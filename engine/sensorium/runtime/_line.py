@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 
 from sensorium.events import AlignedSet, DeadLetter, Event, Prediction
-from sensorium.observe import Health, Meters, Reading
+from sensorium.observe import Health, Journal, Meters, Reading
 from sensorium.plugin import Sink, Source, TopicPartition
 from sensorium.runtime._arrivals import Arrivals
 from sensorium.runtime._end import EndWatch
@@ -38,6 +38,7 @@ _POLL_SECONDS: Final = 0.1
 _POLL_SECONDS_IN_FLIGHT: Final = 0.002
 _POLL_RECORDS: Final = 1024
 _FLUSH_EVERY_NS: Final = 1_000_000_000
+_TICK_EVERY_NS: Final = 1_000_000_000
 _LATENCIES_KEPT: Final = 65_536
 
 
@@ -67,6 +68,8 @@ class Line:
         Called on the running thread.
     health
         Is told how the loop turns.
+    journal
+        Is told what is worth a line in the log.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Line:
         until_end: bool = False,
         on_predictions: OnPredictions | None = None,
         health: Health | None = None,
+        journal: Journal | None = None,
     ) -> None:
         batch = pipeline.config.runtime.batch
         tasks = {name: part.task for name, part in pipeline.tasks.items()}
@@ -94,6 +98,7 @@ class Line:
         self._clock = clock
         self._model = model
         self._health = health or Health()
+        self._journal = journal or Journal(pipeline.name, pipeline.streams)
         self._tally = Tally(
             Meters(pipeline.streams), absences={name: Counter() for name in pipeline.streams}
         )
@@ -108,6 +113,7 @@ class Line:
         self._abandoning = threading.Event()
         self._unflushed = False
         self._flushed_at = 0
+        self._ticked_at = 0
 
     def stop(self, *, now: bool = False) -> None:
         """Stop the intake; see `Executor.stop`."""
@@ -132,12 +138,25 @@ class Line:
                 self._flight.close()
             self._health.enter("sink")
             self._sink.flush()
-        return self._summary(perf_counter_ns() - start, stopped=not ended)
+        summary = self._summary(perf_counter_ns() - start, stopped=not ended)
+        self._journal.stopped(
+            early=not ended,
+            events=summary.events,
+            sets=summary.sets,
+            predictions=summary.predictions,
+            dead_letters=summary.dead_letters,
+        )
+        return summary
 
     def readings(self) -> list[Reading]:
         """The metrics as they are now; may be called from any thread."""
         return line_readings(
-            self._tally, self._ingest, self._intake, len(self._waiting), self._model
+            self._tally,
+            self._ingest,
+            self._intake,
+            waiting=len(self._waiting),
+            model=self._model,
+            observers=self._host.hook.errors,
         )
 
     def _turn_until_end(self) -> bool:
@@ -150,7 +169,7 @@ class Line:
             self._health.enter("source")
             batch = self._source.poll(_POLL_RECORDS, self._patience())
             self._health.enter()
-            self._health.phase = "running"
+            self._tick()
             self._settle(self._intake.take(batch, self._watch))
             self._land()
             if self._waiting and self._waiting.left(perf_counter_ns()) == 0:
@@ -159,6 +178,17 @@ class Line:
             if batch.ended or (end is not None and end.reached(batch)):
                 return True
         return False
+
+    def _tick(self) -> None:
+        """What is told once a second."""
+        now = perf_counter_ns()
+        if self._health.phase == "starting":
+            numbers = self._source.partitions()
+            self._health.phase, self._health.partitions = "running", len(numbers)
+            self._journal.assigned(numbers)
+        if now - self._ticked_at >= _TICK_EVERY_NS:
+            self._ticked_at = now
+            self._journal.read(self._ingest.newest)
 
     def _patience(self) -> float:
         """How long the next poll may block, in seconds."""
@@ -258,6 +288,7 @@ class Line:
         self._unflushed = True
         self._tally.dead_letters += len(letters)
         self._tally.meters.buried(letters)
+        self._journal.buried(letters)
         if self._host.observes("dead_letters"):
             self._host.hook.sensorium_on_dead_letters(pipeline=self._pipeline.name, letters=letters)
 

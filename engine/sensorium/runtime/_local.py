@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sensorium.observe import Health, Reading
+from sensorium.observe import Health, Journal, Reading
 from sensorium.plugin import Sink, Source
 from sensorium.runtime._flight import ThreadFlight
 from sensorium.runtime._line import Line, OnPredictions
@@ -34,7 +34,7 @@ class LocalExecutor:
         Where records come from and predictions go; both are closed at the end.
     models
         Loaded plugins; by default they are loaded with the pipeline's checkpoint.
-    clock, until_end, on_predictions, health
+    clock, until_end, on_predictions, health, journal
         As of `Line`.
     """
 
@@ -50,6 +50,7 @@ class LocalExecutor:
         until_end: bool = False,
         on_predictions: OnPredictions | None = None,
         health: Health | None = None,
+        journal: Journal | None = None,
     ) -> None:
         models = models or load_models(pipeline)
         runtime = pipeline.config.runtime
@@ -74,6 +75,7 @@ class LocalExecutor:
             until_end=until_end,
             on_predictions=on_predictions,
             health=health,
+            journal=journal,
         )
 
     def run(self) -> RunSummary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sensorium.events import Fate
@@ -16,7 +17,13 @@ __all__ = ["line_readings"]
 
 
 def line_readings(
-    tally: Tally, ingest: Ingest, intake: Intake, waiting: int, model: str
+    tally: Tally,
+    ingest: Ingest,
+    intake: Intake,
+    *,
+    waiting: int,
+    model: str,
+    observers: Mapping[tuple[str, str], int],
 ) -> list[Reading]:
     """Everything as it is now; called from any thread while the line turns.
 
@@ -28,6 +35,8 @@ def line_readings(
         How many sets wait for a micro-batch.
     model
         The identity of the model.
+    observers
+        Errors of plugins that observe, by plugin and hook.
     """
     records, fates = dict(ingest.by_stream), intake.fates
     # What is still 0 is said, too, so that a rate is seen from the first one on.
@@ -59,5 +68,9 @@ def line_readings(
         Reading("sensorium_set_absences_total", (stream, reason), count)
         for stream, reasons in tally.absences.items()
         for reason, count in dict(reasons).items()
+    ]
+    found += [
+        Reading("sensorium_plugin_errors_total", labels, count)
+        for labels, count in dict(observers).items()
     ]
     return found + tally.meters.readings()

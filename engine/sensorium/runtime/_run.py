@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from sensorium import __version__
 from sensorium.errors import ConfigError
-from sensorium.observe import STALL_SECONDS, Exporter, Health
+from sensorium.observe import STALL_SECONDS, Exporter, Health, Journal
 from sensorium.runtime._ends import open_sink, open_source
 from sensorium.runtime._line import OnPredictions
 from sensorium.runtime._local import LocalExecutor
-from sensorium.runtime._model import load_models
+from sensorium.runtime._model import Models, load_models
 from sensorium.runtime._signals import stop_on_signals
 from sensorium.runtime._summary import RunSummary
 
@@ -82,7 +82,10 @@ def run_pipeline(
         exporter = _exporter(pipeline, watched, health, chosen)
         if exporter is not None:
             closing.enter_context(exporter)
+        journal = Journal(pipeline.name, pipeline.streams)
+        journal.starting(__version__, chosen, None if exporter is None else exporter.address)
         models = load_models(pipeline)
+        journal.model_loaded(models.digest, _names(models))
         # The source before the sink: it is apt to be wrong.
         source = open_source(pipeline, host, data, speed)
         ends = closing.enter_context(ExitStack())
@@ -97,6 +100,7 @@ def run_pipeline(
             until_end=until_end,
             on_predictions=on_predictions,
             health=health,
+            journal=journal,
         )
         # From here on the executor closes both.
         ends.pop_all()
@@ -104,6 +108,11 @@ def run_pipeline(
             exporter.attach(local.readings)
         with stop_on_signals(local):
             return local.run()
+
+
+def _names(models: Models) -> list[str]:
+    named = [f"{stream}: {modality.name}" for stream, modality in models.modalities.items()]
+    return [*named, f"fusion: {models.fusion.name}"]
 
 
 def _exporter(

@@ -79,11 +79,11 @@ def dead_letter_from_record(record: Record) -> DeadLetter:
         time=_whole(said, "time"),
         origin="/".join(said[name] for name in parts) if said.keys() >= set(parts) else None,
         plugin=said.get("plugin"),
+        hook=said.get("hook"),
         data=record.data,
         headers=_original(record.headers),
         attempt=_whole(said, "attempt") or 1,
         record_key=record.key,
-        hook=said.get("hook"),
     )
 
 

@@ -172,3 +172,39 @@ def test_a_decoder_that_hangs_is_a_stall(
     finally:
         gate.set()
         thread.join(20)
+
+
+def test_a_run_tells_its_log_and_no_payload(
+    host: PluginHost,
+    make_pipeline: MakePipeline,
+    kit: SimpleNamespace,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Telltale(kit.Number):
+        def decode(self, payload: Any) -> Any:
+            raise ValueError(f"what is {payload.data}?")
+
+    records = [kit.record(s, "secret", t) for t in range(300) for s in "ab"]
+    local = LocalExecutor(make_pipeline(Telltale), host, MemorySource(records), MemorySink())
+    with caplog.at_level("DEBUG", logger="sensorium"):
+        local.run()
+    told = [(it.name, it.event, it.getMessage()) for it in caplog.records]  # type: ignore[attr-defined]
+    assert told == [
+        ("sensorium.run", "assigned", "reading partitions 0"),
+        (
+            "sensorium.ingest",
+            "dead_letter",
+            "300 dead letters: ValueError in number.decode, stream a",
+        ),
+        (
+            "sensorium.ingest",
+            "dead_letter",
+            "300 dead letters: ValueError in number.decode, stream b",
+        ),
+        (
+            "sensorium.run",
+            "stopped",
+            "the source has ended: events 0, sets 0, predictions 0, dead_letters 600",
+        ),
+    ]
+    assert all(it.pipeline == "adding" for it in caplog.records)  # type: ignore[attr-defined]
