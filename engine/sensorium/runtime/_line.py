@@ -112,7 +112,7 @@ class Line:
             closing.callback(self._flight.close, abandon=True)
             ended = self._turn_until_end()
             if ended:
-                self._settle(self._intake.close())
+                self._settle(self._intake.close(self._watch))
             self._drain()
             if not self._abandoning.is_set():
                 self._flight.close()
