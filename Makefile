@@ -39,7 +39,7 @@ $(1)/bin/python -m pip install --quiet --disable-pip-version-check uv \
 @touch $@
 endef
 
-.PHONY: help demo test lint soak bench clean
+.PHONY: help demo test lint soak bench chart programs clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,7 +48,7 @@ help: ## list these commands
 demo: $(DEMO)/.installed ## set up without torch, and classify real sensor streams live
 	@$(DEMO)/bin/sensorium demo $(ARGS)
 
-test: $(TEST)/.installed ## set up with everything, and run the tests
+test: $(TEST)/.installed programs ## set up with everything, and run the tests
 	$(TEST)/bin/python -m pytest $(ARGS)
 
 lint: $(TEST)/.installed ## style, types and layers
@@ -64,6 +64,14 @@ bench: $(TEST)/.installed ## measure the engine, the aligner and the modalities
 	$(TEST)/bin/python tests/benchmarks/pipeline.py $(ARGS)
 	$(TEST)/bin/python tests/benchmarks/align.py
 	$(TEST)/bin/python tests/benchmarks/encoding.py
+
+chart: $(TEST)/.installed ## make the files of the Helm chart that follow from others
+	$(TEST)/bin/python tests/support/chart_schema.py
+	$(TEST)/bin/python tests/support/chart_readme.py
+
+# What the tests need and no package index has; without it they are skipped.
+programs: $(TEST)/.installed ## build helm for the tests, once, with Go
+	-@$(TEST)/bin/python tests/support/programs.py
 
 clean: ## remove the environments and everything built
 	rm -rf $(DEMO) $(TEST) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
