@@ -40,7 +40,9 @@ class _Group:
 
 
 class _ExactMatcher(Matcher):
-    __slots__ = ("_deadline", "_fresh", "_groups", "_required", "_timed_out", "_waiting")
+    __slots__ = (
+        "_deadline", "_evicted", "_fresh", "_groups", "_required", "_timed_out", "_waiting",
+    )  # fmt: skip
 
     def __init__(self, streams: int, required: frozenset[int], deadline: Duration) -> None:
         self._required = required
@@ -51,6 +53,8 @@ class _ExactMatcher(Matcher):
         self._fresh: list[int] = []
         #: Per time whose set the deadline closed, the streams that had not settled.
         self._timed_out: dict[int, frozenset[int]] = {}
+        #: The newest time that was given up: no set begins anew at it or before.
+        self._evicted: Duration = -INFINITY
 
     @property
     def idle(self) -> bool:
@@ -64,6 +68,10 @@ class _ExactMatcher(Matcher):
             return False
         group = self._groups.get(time)
         if group is None:
+            if time <= self._evicted:
+                entry.mark(Fate.EVICTED)
+                view.release(entry)
+                return False
             group = self._groups[time] = _Group()
         group.entries[stream] = entry
         deadline = entry.arrived + self._deadline
@@ -83,6 +91,17 @@ class _ExactMatcher(Matcher):
         if self._timed_out:
             self._forget(view)
         return [one for one in settled if one is not None]
+
+    def evict(self, entry: Entry, view: View) -> None:
+        time = entry.event.time
+        self._evicted = max(self._evicted, time)
+        for one in self._groups.pop(time).entries.values():
+            one.mark(Fate.EVICTED)
+            view.release(one)
+
+    def held(self) -> Iterable[Entry]:
+        for group in self._groups.values():
+            yield from group.entries.values()
 
     def _try(self, time: int, view: View) -> Settled | None:
         """Close the group if every stream is settled or has passed the deadline."""

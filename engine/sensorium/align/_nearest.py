@@ -96,8 +96,9 @@ class _Anchor:
 
 class _NearestMatcher(Matcher):
     __slots__ = (
-        "_active", "_anchors", "_candidates", "_deadline", "_due", "_emitted", "_others",
-        "_primary", "_reaches", "_required", "_timed_out", "_times", "_waiting",
+        "_active", "_anchors", "_candidates", "_deadline", "_due", "_emitted",
+        "_evicted", "_others", "_primary", "_reaches", "_required", "_timed_out", "_times",
+        "_waiting",
     )  # fmt: skip
 
     def __init__(
@@ -120,6 +121,8 @@ class _NearestMatcher(Matcher):
         self._emitted: list[int] = []
         #: (time, deadline, unsettled streams) of the sets that a deadline closed.
         self._timed_out: list[tuple[int, Duration, frozenset[int]]] = []
+        #: Up to this time a primary may have had a candidate that was given up.
+        self._evicted: Duration = -INFINITY
 
     @property
     def idle(self) -> bool:
@@ -128,6 +131,10 @@ class _NearestMatcher(Matcher):
     def add(self, stream: int, entry: Entry, view: View) -> bool:
         time = entry.event.time
         if stream == self._primary:
+            if time <= self._evicted:
+                entry.mark(Fate.EVICTED)
+                view.release(entry)
+                return False
             self._anchors[time] = _Anchor(entry, entry.arrived + self._deadline)
             insort(self._times, time)
             self._active.append(time)
@@ -165,6 +172,39 @@ class _NearestMatcher(Matcher):
         self._release(self._others if closed else self._due, view)
         self._due = self._others
         return settled
+
+    def evict(self, entry: Entry, view: View) -> None:
+        time = entry.event.time
+        anchor = self._anchors.get(time)
+        if anchor is not None and anchor.entry is entry:
+            self._give_up(time, view)
+            return
+        for stream in self._others:
+            candidates = self._candidates[stream]
+            at = bisect_left(candidates.times, time)
+            if at < len(candidates.entries) and candidates.entries[at] is entry:
+                break
+        del candidates.times[at], candidates.entries[at]
+        entry.mark(Fate.EVICTED)
+        view.release(entry)
+        reach = self._reaches[stream]
+        last = last_instant(entry) + reach.before
+        self._evicted = max(self._evicted, last)
+        low, high = bisect_left(self._times, time - reach.after), bisect_right(self._times, last)
+        for one in self._times[low:high]:
+            self._give_up(one, view)
+
+    def _give_up(self, time: int, view: View) -> None:
+        anchor = self._anchors.pop(time)
+        del self._times[bisect_left(self._times, time)]
+        anchor.entry.mark(Fate.EVICTED)
+        view.release(anchor.entry)
+
+    def held(self) -> Iterable[Entry]:
+        for anchor in self._anchors.values():
+            yield anchor.entry
+        for candidates in self._candidates:
+            yield from candidates.entries
 
     def _match(
         self, anchor: _Anchor, members: dict[int, list[Entry]], view: View

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from heapq import heappush
 
+from sensorium.align._memory import Memory
 from sensorium.align._state import KeyState, StreamState
 from sensorium.durations import INFINITY, Duration
 from sensorium.events import Fate
@@ -16,12 +17,20 @@ __all__ = ["KeyView"]
 class KeyView(View):
     """The view of one key at a time; the aligner points it at the key that it settles."""
 
-    __slots__ = ("distinct", "fates", "key", "streams")
+    __slots__ = ("distinct", "fates", "key", "memory", "streams")
 
-    def __init__(self, streams: list[StreamState], *, distinct: bool, fates: Counter[Fate]) -> None:
+    def __init__(
+        self,
+        streams: list[StreamState],
+        *,
+        distinct: bool,
+        fates: Counter[Fate],
+        memory: Memory | None,
+    ) -> None:
         self.streams = streams
         self.distinct = distinct
         self.fates = fates
+        self.memory = memory
         self.key: KeyState
 
     def bound(self, stream: int, at: Duration = INFINITY) -> Duration:
@@ -82,3 +91,5 @@ class KeyView(View):
     def release(self, entry: Entry) -> None:
         self.fates[entry.fate] += 1
         self.fates[Fate.PENDING] -= 1
+        if self.memory is not None:
+            self.memory.drop(entry)

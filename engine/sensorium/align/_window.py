@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
@@ -80,8 +80,10 @@ def event_time(entry: Entry) -> int:
 
 
 class _WindowMatcher(Matcher):
-    __slots__ = ("_deadline", "_hop", "_offset", "_required", "_size", "_starts", "_streams",
-                 "_windows")  # fmt: skip
+    __slots__ = (
+        "_deadline", "_evicted", "_hop", "_offset", "_required", "_size", "_starts", "_streams",
+        "_windows",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -101,6 +103,8 @@ class _WindowMatcher(Matcher):
         #: Per start of an open window, its entries by stream; and the starts in order.
         self._windows: dict[int, dict[int, list[Entry]]] = {}
         self._starts: list[int] = []
+        #: The latest window that was given up: none before it begins anew.
+        self._evicted: Duration = -INFINITY
 
     @property
     def idle(self) -> bool:
@@ -115,6 +119,9 @@ class _WindowMatcher(Matcher):
                 continue
             window = windows.get(start)
             if window is None:
+                if start <= self._evicted:
+                    entry.mark(Fate.EVICTED)
+                    continue
                 window = windows[start] = {}
                 insort(self._starts, start)
             entries = window.get(stream)
@@ -160,6 +167,25 @@ class _WindowMatcher(Matcher):
             if wanted:
                 settled.append(Settled(start, start, start, start + self._size, window, unsettled))
         return settled
+
+    def evict(self, entry: Entry, view: View) -> None:
+        for start in self._starts_over(entry.event):
+            window = self._windows.pop(start, None)
+            if window is None:
+                continue
+            del self._starts[bisect_left(self._starts, start)]
+            self._evicted = max(self._evicted, start)
+            for entries in window.values():
+                for one in entries:
+                    one.mark(Fate.EVICTED)
+                    one.pending -= 1
+                    if not one.pending:
+                        view.release(one)
+
+    def held(self) -> Iterable[Entry]:
+        windows = self._windows.values()
+        entries = (one for window in windows for part in window.values() for one in part)
+        return dict.fromkeys(entries)
 
     def _unsettled(self, end: int, view: View) -> frozenset[int] | None:
         """Streams that the deadline overtook; None while one may still add to the window."""

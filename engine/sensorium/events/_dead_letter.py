@@ -32,6 +32,8 @@ class DeadLetter:
         The original headers.
     attempt
         How many times it was tried.
+    record_key
+        The bytes of the record's key, which are there even where the entity is not known.
     """
 
     stage: str
@@ -45,3 +47,4 @@ class DeadLetter:
     data: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     attempt: int = 1
+    record_key: bytes | None = field(default=None, repr=False)

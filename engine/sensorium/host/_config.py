@@ -157,6 +157,12 @@ class AlignConfig(_OpenSection):
 
     policy: Text
     """The policy that says which events belong together."""
+    max_pending_events: int | None = Field(default=None, ge=1)
+    """How many events of a partition number may wait for their sets."""
+    max_pending_bytes: int | None = Field(default=None, ge=1)
+    """How many bytes these may hold, by an estimate."""
+    max_keys: int | None = Field(default=None, ge=1)
+    """How many keys of a partition number are remembered."""
 
 
 class PluginSection(_OpenSection):

@@ -68,12 +68,19 @@ class Entry:
         self.pending = 0
 
     def mark(self, fate: Fate) -> None:
-        """Note a fate; the first of matched, late, superseded, unmatched that applies stays."""
+        """Note a fate; the first of matched, evicted, late, superseded, unmatched that applies
+        stays."""
         if _RANK[fate] > _RANK[self.fate]:
             self.fate = fate
 
 
-_RANK = {Fate.UNMATCHED: 0, Fate.SUPERSEDED: 1, Fate.LATE: 2, Fate.MATCHED: 3}
+_RANK = {
+    Fate.UNMATCHED: 0,
+    Fate.SUPERSEDED: 1,
+    Fate.LATE: 2,
+    Fate.EVICTED: 3,
+    Fate.MATCHED: 4,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +166,19 @@ class Matcher(ABC):
 
         Only sets that `Policy.wants` are given; the events of others stay unmatched.
         """
+
+    @abstractmethod
+    def evict(self, entry: Entry, view: View) -> None:
+        """Give up every open set that an entry may be a member of, since a memory limit is
+        exceeded: mark what no other set can use as evicted and release it, the entry first.
+
+        What comes later for one of these sets is evicted, too, so that none comes out without a
+        member that it would have had. `settle` is called afterwards.
+        """
+
+    @abstractmethod
+    def held(self) -> Iterable[Entry]:
+        """Every entry that was taken and is not released, once."""
 
     @property
     @abstractmethod

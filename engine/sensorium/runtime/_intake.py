@@ -96,7 +96,13 @@ class Intake:
 
     def _new(self, partition: int) -> Aligner:
         specs = {name: part.spec for name, part in self._pipeline.streams.items()}
-        aligner = Aligner(self._pipeline.policy, specs, self._clock, self._pipeline.name)
+        aligner = Aligner(
+            self._pipeline.policy,
+            specs,
+            self._clock,
+            self._pipeline.name,
+            **self._pipeline.limits,
+        )
         self._aligners[partition] = aligner
         return aligner
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sensorium.errors import ConfigError
 from sensorium.runtime._ends import open_sink, open_source
-from sensorium.runtime._local import LocalExecutor, OnPredictions
+from sensorium.runtime._line import OnPredictions
+from sensorium.runtime._local import LocalExecutor
 from sensorium.runtime._model import load_models
 from sensorium.runtime._signals import stop_on_signals
 from sensorium.runtime._summary import RunSummary

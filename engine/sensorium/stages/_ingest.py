@@ -12,7 +12,7 @@ from sensorium.events import DeadLetter, Event
 from sensorium.plugin import Record
 from sensorium.stages._failure import explain
 from sensorium.stages._routing import IngestStream, Router, TargetStream
-from sensorium.wire import Envelope, read_record
+from sensorium.wire import Envelope, attempts_of, read_record
 
 __all__ = ["Heartbeat", "Ingest", "Ingested", "Progress", "TargetValue"]
 
@@ -294,5 +294,7 @@ def _refuse(
         plugin=plugin,
         data=record.data,
         headers=record.headers,
+        attempt=attempts_of(record.headers),
+        record_key=record.key,
     )
     return _RefusedError(letter)

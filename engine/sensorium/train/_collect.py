@@ -162,7 +162,7 @@ def _aligner(
     pipeline: Pipeline, clock: Callable[[], int], aligners: dict[int, Aligner], partition: int
 ) -> Aligner:
     specs = {name: part.spec for name, part in pipeline.streams.items()}
-    aligner = Aligner(pipeline.policy, specs, clock, pipeline.name)
+    aligner = Aligner(pipeline.policy, specs, clock, pipeline.name, **pipeline.limits)
     aligners[partition] = aligner
     return aligner
 
