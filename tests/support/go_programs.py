@@ -1,7 +1,7 @@
 """Programs that the tests need and that are built once, with Go, from modules of its proxy.
 
 They are kept in the user's cache, as the broker of `kafka_broker` is. Building takes minutes, which
-no test has: ``make programs`` does it, and a test that does not find its program is skipped.
+no test has: `make` does it, and a test that does not find its program is skipped.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ class GoProgram:
     replaced
         Versions of other modules that the module itself takes from its own source tree, which the
         proxy's archive of it has not.
+    variables
+        Of its packages, set by the linker, as a release of the program has them.
     """
 
     name: str
@@ -43,6 +45,7 @@ class GoProgram:
     module: str
     version: str
     replaced: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def cached(self) -> Path:
@@ -59,7 +62,7 @@ class GoProgram:
             If not.
         """
         if not self.cached.is_file():
-            raise NoProgramError(f"{self.name} {self.version} is not built: run `make programs`")
+            raise NoProgramError(f"{self.name} {self.version} is not built: run `make apiserver`")
         return self.cached
 
     def build(self) -> None:
@@ -80,7 +83,9 @@ class GoProgram:
             folder = Path(name)
             self._write_module(folder)
             self._call([go, "mod", "tidy"], folder)
-            self._call([go, "build", "-o", self.name, self.package], folder)
+            set_to = " ".join(f"-X {name}={value}" for name, value in self.variables.items())
+            build = [go, "build", "-ldflags", set_to, "-o", self.name, self.package]
+            self._call(build, folder)
             (folder / self.name).replace(self.cached)
 
     def _write_module(self, folder: Path) -> None:

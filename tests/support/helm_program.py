@@ -1,6 +1,6 @@
 """The real `helm` for the tests, and what it makes of the chart.
 
-`SENSORIUM_TEST_HELM=/path/to/helm` names one; without it, the one that `make programs` builds is
+`SENSORIUM_TEST_HELM=/path/to/helm` names one; without it, the one that `make test` builds is
 taken. For trials by hand::
 
     PYTHONPATH=tests/support python -m helm_program template demo helm/sensorium -f values.yaml

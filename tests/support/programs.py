@@ -1,4 +1,4 @@
-"""Build the programs that the tests need: ``make programs``. It takes minutes, once."""
+"""Build the programs that the tests need, once: ``python tests/support/programs.py helm``."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import sys
 
 from go_programs import NoProgramError
 from helm_program import HELM
+from kubernetes_server import API_SERVER, ETCD
+
+SETS = {
+    "helm": [] if os.environ.get("SENSORIUM_TEST_HELM") else [HELM],
+    "apiserver": [ETCD, API_SERVER],
+}
 
 
 def main() -> int:
     """Build what is not there; the exit code says whether all is there."""
-    wanted = [] if os.environ.get("SENSORIUM_TEST_HELM") else [HELM]
     failed = False
-    for program in wanted:
+    for program in [it for name in sys.argv[1:] for it in SETS[name]]:
         if not program.cached.is_file():
-            print(f"Building {program.name} {program.version}", flush=True)
+            print(f"Building {program.name} {program.version}: some minutes, once", flush=True)
         try:
             program.build()
         except NoProgramError as error:
