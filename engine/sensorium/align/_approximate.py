@@ -104,6 +104,7 @@ class _ApproximateMatcher(Matcher):
 
     def settle(self, view: View) -> Iterable[Settled]:
         settled: list[Settled] = []
+        self._advance(view, settled)  # where something was evicted
         # What bounds prove is asked last: they are already beyond events that are taken here.
         for _, stream, entry in sorted(self._ready(view)):
             self._take(stream, entry, view, settled)
@@ -129,15 +130,36 @@ class _ApproximateMatcher(Matcher):
         if len(queue.heads) == 1:
             self._advance(view, settled)
         if len(queue) > self._policy.queue_size:
-            # What was passed over may be needed after all, now that the candidate is given up.
-            self._candidate = None
-            for one in self._queues:
-                one.recover()
-            oldest = queue.heads.popleft()
-            oldest.fate = Fate.EVICTED
-            view.release(oldest)
-            queue.dropped = True
+            self._recover()
+            self._push_out(queue, queue.heads[0], view)
             self._advance(view, settled)
+
+    def _recover(self) -> None:
+        """Give up the candidate: what was passed over may be needed after all."""
+        self._candidate = None
+        for queue in self._queues:
+            queue.recover()
+
+    @staticmethod
+    def _push_out(queue: Queue, entry: Entry, view: View) -> None:
+        queue.heads.remove(entry)
+        entry.fate = Fate.EVICTED
+        view.release(entry)
+        queue.dropped = True
+
+    def evict(self, entry: Entry, view: View) -> None:
+        self._recover()
+        for queue, waiting in zip(self._queues, self._unready, strict=True):
+            if entry in queue.heads:
+                self._push_out(queue, entry, view)
+            elif entry in waiting:
+                waiting.remove(entry)
+                entry.fate = Fate.EVICTED
+                view.release(entry)
+
+    def held(self) -> Iterable[Entry]:
+        for queue, waiting in zip(self._queues, self._unready, strict=True):
+            yield from (*queue.heads, *queue.past, *waiting)
 
     def _advance(self, view: View, settled: list[Settled]) -> None:
         """Look at sets as long as every stream has an event to look at."""

@@ -60,7 +60,7 @@ class SessionMatcher(Matcher):
     the order of log time; they are formed again when a stream is read behind another.
     """
 
-    __slots__ = ("_cells", "_deadline", "_gap", "_length", "_required", "_streams")
+    __slots__ = ("_cells", "_deadline", "_evicted", "_gap", "_length", "_required", "_streams")
 
     def __init__(
         self,
@@ -76,6 +76,8 @@ class SessionMatcher(Matcher):
         self._length = max_length
         self._deadline = deadline
         self._cells: dict[int, _Cell] = {}
+        #: What is not later than this may belong to a session that was given up.
+        self._evicted: Duration = -INFINITY
 
     @property
     def idle(self) -> bool:
@@ -88,7 +90,10 @@ class SessionMatcher(Matcher):
             cell = self._cells[number] = _Cell()
         member = (stream, entry)
         event = entry.event
-        if any(closed.reaches(event.time, event.end, self._gap) for closed in cell.closed):
+        if event.time <= self._evicted:
+            entry.mark(Fate.EVICTED)
+            view.release(entry)
+        elif any(closed.reaches(event.time, event.end, self._gap) for closed in cell.closed):
             entry.mark(Fate.LATE)
             view.release(entry)
         elif self._deadline == INFINITY:
@@ -121,6 +126,30 @@ class SessionMatcher(Matcher):
             if not cell.members and not cell.closed:
                 del self._cells[number]
         return settled
+
+    def evict(self, entry: Entry, view: View) -> None:
+        """Give up the entry's session and all before it: what comes later is kept from these by
+        its time alone."""
+        number = entry.event.time // self._length
+        end = entry.event.end
+        for session in self._cells[number].open:
+            if any(member[1] is entry for member in session.members):
+                end = session.end
+        last = min(end + self._gap, (number + 1) * self._length - 1)
+        self._evicted = max(self._evicted, last)
+        for one in [one for one in self._cells if one <= number]:
+            cell = self._cells[one]
+            gone = [member for member in cell.members if member[1].event.time <= end]
+            cell.members = [member for member in cell.members if member[1].event.time > end]
+            cell.open = [session for session in cell.open if session.start > end]
+            for _, other in gone:
+                other.mark(Fate.EVICTED)
+                view.release(other)
+
+    def held(self) -> Iterable[Entry]:
+        for cell in self._cells.values():
+            for _, entry in cell.members:
+                yield entry
 
     def _due(self, session: _Session, number: int) -> Duration:
         """The session's deadline, in log time."""

@@ -4,6 +4,7 @@ from sensorium.host._check import Finding, Level, check_pipeline
 from sensorium.host._checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from sensorium.host._config import (
     FusionConfig,
+    ObserveConfig,
     PipelineConfig,
     Replicas,
     Resources,
@@ -25,6 +26,7 @@ __all__ = [
     "FusionConfig",
     "Level",
     "LoadedPlugin",
+    "ObserveConfig",
     "Observers",
     "Pipeline",
     "PipelineConfig",

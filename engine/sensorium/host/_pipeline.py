@@ -93,6 +93,16 @@ class Pipeline:
             document["checkpoint"] = str(self.checkpoint.resolve())
         return document
 
+    @property
+    def limits(self) -> dict[str, int | None]:
+        """The memory limits of an aligner, by the names of its parameters."""
+        align = self.config.align
+        return {
+            "max_pending_events": align.max_pending_events,
+            "max_pending_bytes": align.max_pending_bytes,
+            "max_keys": align.max_keys,
+        }
+
     def modalities(self) -> dict[str, Modality]:
         """A fresh, not yet loaded modality per stream."""
         return {name: part.modality(part.config) for name, part in self.streams.items()}
