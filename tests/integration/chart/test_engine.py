@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -85,9 +86,8 @@ class Pod:
         )
 
     def _here(self, text: str) -> str:
-        for there, here in sorted(self.places.items(), reverse=True):
-            text = text.replace(there, here)
-        return text
+        paths = "|".join(map(re.escape, sorted(self.places, key=len, reverse=True)))
+        return re.sub(paths, lambda found: self.places[found[0]], text)
 
 
 def _reference(variable: dict[str, Any]) -> tuple[str, str]:
