@@ -165,13 +165,6 @@ def _not_here(pipeline: Pipeline) -> Iterator[Finding]:
             "exactly_once is not in this version: offsets are not committed with the predictions",
             "set it to at_least_once",
         )
-    if pipeline.config.observe is not None:
-        yield Finding(
-            "warning",
-            "observe",
-            "metrics over HTTP are not in this version: nothing listens there",
-            "leave it for a later version, or take it out",
-        )
 
 
 def _waiting(pipeline: Pipeline) -> Iterator[Finding]:
