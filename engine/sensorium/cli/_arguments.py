@@ -11,7 +11,15 @@ if TYPE_CHECKING:
     from sensorium.durations import Duration
     from sensorium.host import Pipeline, PluginHost
 
-__all__ = ["add_logging", "add_pipeline", "add_recordings", "duration", "open_pipeline", "positive"]
+__all__ = [
+    "add_logging",
+    "add_pipeline",
+    "add_recordings",
+    "duration",
+    "open_pipeline",
+    "positive",
+    "speed",
+]
 
 
 def add_pipeline(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +75,18 @@ def positive(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
     return int(text)
+
+
+def speed(text: str) -> float | str:
+    """The speed of a replay as an argument: a factor, or ``max``."""
+    if text == "max":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither max nor a factor such as 10"
+        ) from None
 
 
 def open_pipeline(

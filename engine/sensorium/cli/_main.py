@@ -28,6 +28,8 @@ _COMMANDS: Final = (
     "eval",
     "topics",
     "dlq",
+    "record",
+    "replay",
 )
 _DONE, _FAILED, _USAGE = 0, 1, 2
 _BROKEN_PIPE, _INTERRUPTED = 141, 130

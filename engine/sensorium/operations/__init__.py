@@ -9,11 +9,17 @@ from sensorium.operations._dead_letters import (
 )
 from sensorium.operations._logs import open_log
 from sensorium.operations._readable import readable
+from sensorium.operations._record import Recorded, Recorder
+from sensorium.operations._replay import Replayer, Sent
 from sensorium.operations._topics import PlannedTopic, TopicPlan, create_topics, plan_topics
 
 __all__ = [
     "PlannedTopic",
+    "Recorded",
+    "Recorder",
     "Replayed",
+    "Replayer",
+    "Sent",
     "StoredLetter",
     "TopicPlan",
     "create_topics",

@@ -132,7 +132,7 @@ class Line:
             ended = self._turn_until_end()
             self._health.phase = "stopping"
             if ended:
-                self._settle(self._intake.close())
+                self._settle(self._intake.close(self._watch))
             self._drain()
             if not self._abandoning.is_set():
                 self._flight.close()

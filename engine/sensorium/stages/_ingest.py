@@ -307,8 +307,8 @@ def _refuse(
         plugin=plugin,
         data=record.data,
         headers=record.headers,
-        hook=None if plugin is None else "decode",
         attempt=attempts_of(record.headers),
         record_key=record.key,
+        hook=None if plugin is None else "decode",
     )
     return _RefusedError(letter)

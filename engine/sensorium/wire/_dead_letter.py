@@ -35,8 +35,8 @@ def dead_letter_to_dict(letter: DeadLetter) -> dict[str, Any]:
         "data": None if letter.data is None else _base64(letter.data),
         "headers": {name: _base64(value) for name, value in letter.headers.items()},
         "attempt": letter.attempt,
-        "hook": letter.hook,
         "record_key": None if letter.record_key is None else _base64(letter.record_key),
+        "hook": letter.hook,
     }
 
 
@@ -79,8 +79,8 @@ def dead_letter_from_dict(value: Mapping[str, Any]) -> DeadLetter:
             name: from_base64(content, f"$.headers.{name}") for name, content in headers.items()
         },
         attempt=attempt,
-        hook=_optional(value, "hook"),
         record_key=None if record_key is None else from_base64(record_key, "$.record_key"),
+        hook=_optional(value, "hook"),
     )
 
 

@@ -69,7 +69,7 @@ def dead_letter_from_record(record: Record) -> DeadLetter:
     for name in ("stage", "error", "message"):
         if name not in said:
             raise WireError("This is no dead letter", field=f"header:{_PREFIX}{name}")
-    coordinates = [said.get(name) for name in ("topic", "partition", "offset")]
+    parts = ("topic", "partition", "offset")
     return DeadLetter(
         stage=said["stage"],
         error=said["error"],
@@ -77,7 +77,7 @@ def dead_letter_from_record(record: Record) -> DeadLetter:
         stream=said.get("stream"),
         key=said.get("key"),
         time=_whole(said, "time"),
-        origin=None if None in coordinates else "/".join(filter(None, coordinates)),
+        origin="/".join(said[name] for name in parts) if said.keys() >= set(parts) else None,
         plugin=said.get("plugin"),
         hook=said.get("hook"),
         data=record.data,
