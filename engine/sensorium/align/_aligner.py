@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import time as wall
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from heapq import heappop, heappush
 
+from sensorium.align._horizon import horizon
 from sensorium.align._identity import SetIdentity
 from sensorium.align._memory import Memory, checked_limit, drop_void_places, memory_for
 from sensorium.align._snapshot import Snapshot
@@ -83,7 +84,7 @@ class Aligner:
             for index, (name, spec) in enumerate(streams.items())
         ]
         self._index = {name: index for index, name in enumerate(names)}
-        self._horizon = _horizon(policy, self._specs)
+        self._horizon = horizon(policy, self._specs)
         self._max_keys = checked_limit("max_keys", max_keys)
         #: In the order in which they were last heard of, where their number is limited.
         self._keys: dict[str, KeyState] = {} if max_keys is None else OrderedDict()
@@ -106,7 +107,8 @@ class Aligner:
     @property
     def fates(self) -> Counter[Fate]:
         """How many events had each fate so far; with ``pending`` they add up to all events."""
-        return Counter({fate: count for fate, count in self._fates.items() if count})
+        # A copy first: a thread that shows them may ask while events are added.
+        return Counter({fate: count for fate, count in self._fates.copy().items() if count})
 
     @property
     def keys(self) -> int:
@@ -432,15 +434,6 @@ class Aligner:
 #: Attributes that never change and are shared by all copies.
 _SHARED = ("_policy", "_names", "_specs", "_clock", "_identity", "_keep_history", "_index",
            "_horizon", "_max_keys")  # fmt: skip
-
-
-def _horizon(policy: Policy, specs: Iterable[StreamSpec]) -> Duration:
-    """How long, in log time, a record may matter to another one of its key."""
-    specs = list(specs)
-    extent = policy.extent(max(spec.max_duration for spec in specs))
-    max_delay = max(spec.max_delay for spec in specs)
-    max_future = max(spec.max_future for spec in specs)
-    return 2 * extent + max_delay + max_future + 1
 
 
 def _keep_events(aligner: Aligner) -> dict[int, object]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from sensorium.cli._arguments import speed
+
 __all__ = ["add_parser", "run"]
 
 
@@ -34,7 +36,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--speed",
         metavar="X",
-        type=_speed,
+        type=speed,
         help="how many times as fast as it was, or max (default 10 on a terminal, else max)",
     )
     parser.add_argument(
@@ -66,17 +68,6 @@ def _add_damage(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the gyroscope is sent under the keys of other devices",
     )
-
-
-def _speed(text: str) -> float | str:
-    if text == "max":
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is neither max nor a factor such as 10"
-        ) from None
 
 
 def run(args: argparse.Namespace) -> int:

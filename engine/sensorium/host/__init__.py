@@ -2,7 +2,7 @@
 
 from sensorium.host._check import Finding, Level, check_pipeline
 from sensorium.host._checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from sensorium.host._config import PipelineConfig
+from sensorium.host._config import ObserveConfig, PipelineConfig
 from sensorium.host._host import PluginHost, default_host
 from sensorium.host._load import load_pipeline
 from sensorium.host._observers import Observers
@@ -18,6 +18,7 @@ __all__ = [
     "Finding",
     "Level",
     "LoadedPlugin",
+    "ObserveConfig",
     "Observers",
     "Pipeline",
     "PipelineConfig",

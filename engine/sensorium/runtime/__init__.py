@@ -6,7 +6,7 @@ from sensorium.runtime._line import Line, OnPredictions
 from sensorium.runtime._local import LocalExecutor
 from sensorium.runtime._model import Models, load_models
 from sensorium.runtime._run import run_pipeline
-from sensorium.runtime._signals import stop_on_signals
+from sensorium.runtime._signals import Stoppable, stop_on_signals
 from sensorium.runtime._summary import RunSummary
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Models",
     "OnPredictions",
     "RunSummary",
+    "Stoppable",
     "ThreadFlight",
     "load_models",
     "run_pipeline",

@@ -50,7 +50,7 @@ class Intake:
         """
         start = perf_counter_ns()
         ingested = self._ingest.read(batch.records)
-        self._tally.nanoseconds["ingest"] += perf_counter_ns() - start
+        self._tally.spent("ingest", perf_counter_ns() - start)
         if ingested.items or ingested.letters:
             watch([item for _, item in ingested.items if type(item) is Event], ingested.letters)
         return self._timed(self._align(ingested, batch, watch))
@@ -93,21 +93,30 @@ class Intake:
         self._bury_late(watch)
 
     def _timed(self, steps: Iterator[list[AlignedSet]]) -> Iterator[list[AlignedSet]]:
-        while True:
-            start = perf_counter_ns()
-            sets = next(steps, None)
-            self._tally.nanoseconds["align"] += perf_counter_ns() - start
-            if sets is None:
-                return
-            yield sets
+        spent = 0
+        try:
+            while True:
+                start = perf_counter_ns()
+                sets = next(steps, None)
+                spent += perf_counter_ns() - start
+                if sets is None:
+                    return
+                yield sets
+        finally:
+            self._tally.spent("align", spent)
 
     @property
     def fates(self) -> Counter[str]:
         """Events by fate, over all partition numbers."""
         total: Counter[str] = Counter()
-        for aligner in self._aligners.values():
+        for aligner in list(self._aligners.values()):
             total.update({str(fate): count for fate, count in aligner.fates.items()})
         return total
+
+    @property
+    def keys(self) -> int:
+        """How many keys are remembered, over all partition numbers."""
+        return sum(aligner.keys for aligner in list(self._aligners.values()))
 
     def _new(self, partition: int) -> Aligner:
         specs = {name: part.spec for name, part in self._pipeline.streams.items()}

@@ -105,3 +105,11 @@ def test_plugins_show_prints_the_configuration(capsys: pytest.CaptureFixture[str
 def test_plugins_show_answers_an_unknown_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plugins", "show", "cli-sensr"]) == 2
     assert "no plugin brings 'cli-sensr'; did you mean 'cli-sensor'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["9464", ":9464", "localhost:", "localhost:99999"])
+def test_run_takes_an_address_to_observe_at(
+    pipeline: Path, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(pipeline), "--observe", address]) == 2
+    assert f"{address!r} is not HOST:PORT, as 127.0.0.1:9464" in capsys.readouterr().err

@@ -25,12 +25,10 @@ def test_what_this_version_does_not_do_is_said(check: Check) -> None:
     found = {finding.path: finding for finding in check()}
     assert found["delivery"].level == "error"
     assert found["delivery"].fix == "set it to at_least_once"
-    assert found["observe"].level == "warning"
-    assert "nothing listens there" in found["observe"].message
 
 
 def test_a_good_pipeline_has_notes_at_most(check: Check) -> None:
-    [finding] = check("delivery=at_least_once", "observe=null")
+    [finding] = check("delivery=at_least_once")
     assert finding == Finding(
         "note",
         "streams.gyro",
