@@ -9,6 +9,7 @@
     ├── PayloadError         one record cannot be understood: it becomes a dead letter
     │   └── WireError            its envelope cannot
     ├── AlignmentError       the aligner was called in a way that it refuses
+    ├── UnavailableError     what a plugin calls does not answer now, and may later   (exit code 1)
     └── RunError             the pipeline failed while running                        (exit code 1)
 
 A message says what is wrong, where, and what to do next.
@@ -26,6 +27,7 @@ __all__ = [
     "PluginError",
     "RunError",
     "SensoriumError",
+    "UnavailableError",
     "WireError",
 ]
 
@@ -116,6 +118,14 @@ class WireError(PayloadError):
 
 class AlignmentError(SensoriumError):
     """The aligner was given something that it refuses, such as an unknown stream."""
+
+
+class UnavailableError(SensoriumError):
+    """What a plugin depends on, such as a server, does not answer now, and may answer later.
+
+    A plugin raises it when it has retried as long as it should. The items of the call are not to
+    blame, so the engine does not call again with fewer of them to find a culprit: all of them fail.
+    """
 
 
 class RunError(SensoriumError):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from sensorium.cli import _plugins_new, _plugins_test
+from sensorium.cli._table import print_table
 from sensorium.errors import PluginError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _list(host: PluginHost, as_json: bool) -> int:
         print(json.dumps({"plugins": plugins, "classes": items, "problems": problems}, indent=2))
         return 0
     columns = ("kind", "name", "distribution", "version", "description")
-    _table([columns, *(tuple(item[column] for column in columns) for item in items)])
+    print_table([columns, *(tuple(item[column] for column in columns) for item in items)])
     for plugin in host.plugins:
         print(
             f"\nplugin {plugin.name} of {plugin.distribution} {plugin.version}".rstrip()
@@ -112,7 +112,7 @@ def _show(host: PluginHost, name: str, as_json: bool) -> int:
             print(f"{key + ':':<14}{', '.join(value) if isinstance(value, list) else value}")
         print("config:" if schema.get("properties") else "config:       takes no keys")
         required = schema.get("required", ())
-        _table(
+        print_table(
             [
                 (f"  {key}", _type(field), _default(field, key in required), _line(field))
                 for key, field in schema.get("properties", {}).items()
@@ -160,12 +160,3 @@ def _default(field: dict[str, Any], required: bool) -> str:
 
 def _line(field: dict[str, Any]) -> str:
     return str(field.get("description", "")).partition("\n")[0]
-
-
-def _table(rows: list[tuple[str, ...]]) -> None:
-    if not rows:
-        return
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write("  ".join(cells).rstrip() + "\n")
