@@ -80,7 +80,7 @@ class SessionRule:
     """All events between two gaps."""
 
     gap: int
-    max_length: int
+    max_length: Time
     require: Require = "all"
     deadline: Time = INF
     on_late: str = "drop"

@@ -461,9 +461,9 @@ def session_groups(log: Log, rule: SessionRule, missed: list[Record]) -> Iterato
     """The sessions of every key and cell; `missed` gets the events that came too late for one."""
     for key in keys_of(log):
         events = [r for stream in log.specs for r in log.accepted(stream, key)]
-        for cell in sorted({event.time // rule.max_length for event in events}):
-            cell_end = (cell + 1) * rule.max_length
-            here = [event for event in events if event.time // rule.max_length == cell]
+        for cell in sorted({cell_of(rule, event.time) for event in events}):
+            cell_end = INF if rule.max_length == INF else (cell + 1) * rule.max_length
+            here = [event for event in events if cell_of(rule, event.time) == cell]
             for session in simulate(rule, here, cell_end, missed):
                 over = max(event.end for event in session) + rule.gap
                 deadline = due(rule, session, cell_end)
@@ -477,13 +477,18 @@ def session_groups(log: Log, rule: SessionRule, missed: list[Record]) -> Iterato
                 )
 
 
-def due(rule: SessionRule, session: list[Record], cell_end: int) -> Time:
+def cell_of(rule: SessionRule, time: int) -> int:
+    """Endless sessions are all in one cell."""
+    return 0 if rule.max_length == INF else int(time // rule.max_length)
+
+
+def due(rule: SessionRule, session: list[Record], cell_end: Time) -> Time:
     over = max(event.end for event in session) + rule.gap
     return min(over, cell_end) + rule.deadline
 
 
 def simulate(
-    rule: SessionRule, events: list[Record], cell_end: int, missed: list[Record]
+    rule: SessionRule, events: list[Record], cell_end: Time, missed: list[Record]
 ) -> list[list[Record]]:
     """Let the events of one key and cell come in the order of their log times."""
     sessions: list[list[Record]] = []

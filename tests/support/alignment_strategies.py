@@ -109,7 +109,7 @@ def rule_of(pick: Pick, kind: str, streams: Sequence[str], wild: bool) -> Rule:
         return WindowRule(
             size, pick(range(1, size + 3)), pick(range(-3, 8)), require, deadline, *late
         )
-    return SessionRule(pick(range(5)), pick([5, 8, 16]), require, deadline)
+    return SessionRule(pick(range(5)), pick([5, 8, 16, INF]), require, deadline)
 
 
 def log_of(

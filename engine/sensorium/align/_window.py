@@ -33,7 +33,8 @@ class Window(Policy):
         Of session windows, instead of `size`: a session goes on while the next event's time is at
         most `gap` after the latest end so far.
     max_length
-        Sessions are always cut at epoch multiples of this.
+        Sessions are always cut at epoch multiples of this; with ``"inf"`` never, but then no
+        key is ever forgotten.
     """
 
     name: ClassVar[str] = "window"
@@ -44,7 +45,7 @@ class Window(Policy):
     hop: DurationField | None = Field(default=None, gt=0, lt=INFINITY)
     offset: DurationField = Field(default=0, lt=INFINITY)
     gap: DurationField | None = Field(default=None, ge=0, lt=INFINITY)
-    max_length: DurationField | None = Field(default=None, gt=0, lt=INFINITY)
+    max_length: DurationField | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _one_kind(self) -> Window:
@@ -72,7 +73,7 @@ class Window(Policy):
             assert self.gap is not None
             assert self.max_length is not None
             return SessionMatcher(
-                len(streams), required, int(self.gap), int(self.max_length), self.deadline
+                len(streams), required, int(self.gap), self.max_length, self.deadline
             )
         size = int(self.size)
         hop = size if self.hop is None else int(self.hop)

@@ -151,6 +151,32 @@ _ALL: Final = (
         "last_prediction_time_seconds", "seconds since 1970", "emit",
         "When a prediction was last handed to the sink, by the clock.",
     ),
+    _gauge(
+        "log_time_seconds", "seconds since 1970", "delivery",
+        "How far a stream-partition has been read, in log time.",
+        "stream", "partition",
+    ),
+    _gauge(
+        "lag_records", "records", "delivery",
+        "Records from what has been read of a stream-partition to its end.",
+        "stream", "partition",
+    ),
+    _gauge(
+        "lag_seconds", "seconds", "delivery",
+        "How far what has been read of a stream-partition lies behind the clock; 0 at its end.",
+        "stream", "partition",
+    ),
+    _counter(
+        "commits", "commits", "delivery", "Commits of cuts, by outcome: done, failed.", "outcome"
+    ),
+    _counter(
+        "rebalances", "rebalances", "delivery", "How often partition numbers were shared out anew."
+    ),
+    _gauge("partitions_assigned", "topic-partitions", "delivery", "What is read here."),
+    _gauge(
+        "paused_partitions", "topic-partitions", "delivery",
+        "What of it is paused: too much is in flight, or it is ahead of other streams.",
+    ),
     _gauge("live", "0 or 1", "health", "As /health/live says."),
     _gauge("ready", "0 or 1", "health", "As /health/ready says."),
     _gauge("model_info", "1", "health", "The identity of the model in force.", "model"),

@@ -20,7 +20,7 @@ from sensorium.runtime._end import EndWatch
 from sensorium.runtime._flight import Flight
 from sensorium.runtime._intake import Intake, ingest_streams
 from sensorium.runtime._microbatch import Waiting, Worked
-from sensorium.runtime._readings import line_readings
+from sensorium.runtime._readings import line_readings, plugin_hooks
 from sensorium.runtime._summary import STAGES, RunSummary, Tally, percentile_ms
 from sensorium.stages import Emitter, Ingest
 
@@ -100,7 +100,8 @@ class Line:
         self._health = health or Health()
         self._journal = journal or Journal(pipeline.name, pipeline.streams)
         self._tally = Tally(
-            Meters(pipeline.streams), absences={name: Counter() for name in pipeline.streams}
+            Meters(pipeline.streams, plugin_hooks(pipeline)),
+            absences={name: Counter() for name in pipeline.streams},
         )
         self._ingest = Ingest(ingest_streams(pipeline), clock=clock)
         self._intake = Intake(pipeline, self._ingest, clock, self._tally)
@@ -251,7 +252,9 @@ class Line:
             for aligned in batch.sets:
                 for stream, reason in aligned.absent.items():
                     tally.absences[stream][reason.value] += 1
-            emitted = self._emitter.emit(batch.sets, worked.fused, worked.model)
+            if worked.model is not None:
+                self._model = worked.model
+            emitted = self._emitter.emit(batch.sets, worked.fused, self._model)
             self._bury(worked.letters + emitted.letters)
             if emitted.predictions:
                 self._send(emitted.predictions, emitted.sets)

@@ -29,6 +29,7 @@ def run_pipeline(
     data: Path | None = None,
     sink: str | None = None,
     executor: str | None = None,
+    address: str | None = None,
     until_end: bool = False,
     speed: str | None = None,
     observe: ObserveConfig | None = None,
@@ -48,6 +49,8 @@ def run_pipeline(
         ``-`` or a path for JSON lines instead of the pipeline's sink.
     executor
         Instead of the pipeline's ``runtime.executor``.
+    address
+        Of the Ray that the executor ``serve`` joins; it starts one of its own if not given.
     until_end
         Whether to end when a source that goes on for ever has been read to its present end.
     speed
@@ -65,16 +68,28 @@ def run_pipeline(
         If source or sink fails for good.
     """
     chosen = executor or pipeline.config.runtime.executor
-    if chosen != "local":
-        raise ConfigError(
-            f"the executor {chosen!r} is not in this version: set it to `local`",
-            path="runtime.executor",
-        )
     if pipeline.config.delivery == "exactly_once" and sink is None:
         raise ConfigError(
             "exactly_once is not in this version: set it to at_least_once",
             path="delivery",
         )
+    if chosen == "serve":
+        # Ray is imported for those who use it.
+        from sensorium.runtime.serve import run_on_serve
+
+        return run_on_serve(
+            pipeline,
+            host,
+            address=address,
+            data=data,
+            sink=sink,
+            until_end=until_end,
+            speed=speed,
+            observe=observe,
+            on_predictions=on_predictions,
+        )
+    if address is not None:
+        raise ConfigError("an address is that of a Ray: add `--executor serve`")
     watched = observe or pipeline.config.observe
     health = Health(STALL_SECONDS if watched is None else watched.stall_after / 1e9)
     with ExitStack() as closing:

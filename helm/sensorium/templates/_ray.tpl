@@ -33,16 +33,10 @@ the number of workers that the fewest and the most replicas need. Takes root and
 */}}
 {{- define "sensorium.workerGroups" -}}
 {{- $workers := .root.Values.ray.workers -}}
-{{- $ingest := dict "cpus" 1 "gpus" 0 "accelerator" "" "min" 1 "max" .pipeline.settings.partitions -}}
-{{- range .pipeline.parts -}}
-{{- if eq .placement "inline" -}}
-{{- $_ := set $ingest "gpus" (addf $ingest.gpus .gpus) -}}
-{{- if .accelerator }}{{ $_ := set $ingest "accelerator" .accelerator }}{{ end -}}
-{{- end -}}
-{{- end -}}
+{{- $ingest := dict "placement" "replica" "cpus" 1 "gpus" 0 "accelerator" "" "min" 1 "max" .pipeline.settings.partitions -}}
 {{- $groups := dict "cpu" (dict "accelerator" "" "gpus" 0 "cpus" (list 0.0 0.0) "share" (list 0.0 0.0)) -}}
 {{- range $part := prepend (values .pipeline.parts) $ingest -}}
-{{- if eq ($part.placement | default "replica") "replica" -}}
+{{- if eq $part.placement "replica" -}}
 {{- $name := ternary (printf "gpu-%s" ($part.accelerator | default "any" | lower | replace "_" "-")) "cpu" (gt ($part.gpus | float64) 0.0) -}}
 {{- $group := index $groups $name | default (dict "accelerator" $part.accelerator "gpus" $workers.gpus "cpus" (list 0.0 0.0) "share" (list 0.0 0.0)) -}}
 {{- $cpus := list (addf (index $group.cpus 0) (mulf $part.cpus $part.min)) (addf (index $group.cpus 1) (mulf $part.cpus $part.max)) -}}
@@ -51,7 +45,6 @@ the number of workers that the fewest and the most replicas need. Takes root and
 {{- end -}}
 {{- end -}}
 {{- range $name, $group := $groups -}}
-{{- $need := dict -}}
 {{- range $index, $key := list "min" "max" -}}
 {{- $count := divf (index $group.cpus $index) $workers.cpu | ceil -}}
 {{- if $group.gpus -}}

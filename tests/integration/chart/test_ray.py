@@ -38,15 +38,19 @@ def test_there_is_neither_deployment_nor_scaled_object(render: Any) -> None:
 
 
 def test_what_may_change_while_running_is_user_config(one: Any) -> None:
-    service = one("RayService", values(**RAY, watch__checkpoint__path="/opt/watch.safetensors"))
+    given = {**RAY, **GPUS, "watch__checkpoint__path": "/opt/watch.safetensors"}
+    service = one("RayService", values(**given))
     application = application_of(service)
+    names = [it["name"] for it in application["deployments"]]
+    assert names == ["ingest", "encode-gyro", "fuse"]
     assert "checkpoint" not in application["args"]
     assert application["args"]["runtime"]["executor"] == "serve"
     # Nothing is called over HTTP.
     assert application["route_prefix"] is None
     for deployment in application["deployments"]:
         assert deployment["user_config"] == {"checkpoint": "/opt/watch.safetensors"}
-    other = one("RayService", values(**RAY, watch__checkpoint__path="/opt/other.safetensors"))
+    given["watch__checkpoint__path"] = "/opt/other.safetensors"
+    other = one("RayService", values(**given))
     assert application_of(other)["args"] == application["args"]
     assert cluster_of(other) == cluster_of(service)
 
