@@ -1,7 +1,9 @@
 """Executors: what takes a pipeline from its source to its sink."""
 
+from sensorium.runtime._ends import open_source
 from sensorium.runtime._executor import Executor
 from sensorium.runtime._flight import Flight, ThreadFlight
+from sensorium.runtime._intake import ingest_streams
 from sensorium.runtime._line import Line, OnPredictions
 from sensorium.runtime._local import LocalExecutor
 from sensorium.runtime._model import Models, load_models
@@ -19,7 +21,9 @@ __all__ = [
     "RunSummary",
     "Stoppable",
     "ThreadFlight",
+    "ingest_streams",
     "load_models",
+    "open_source",
     "run_pipeline",
     "stop_on_signals",
 ]
