@@ -62,9 +62,9 @@ class TimedMeters(Meters):
 
 def _timed(name: str) -> Any:
     def method(self: TimedMeters, *arguments: Any) -> None:
-        start = time.perf_counter()
+        start = time.thread_time()
         getattr(super(TimedMeters, self), name)(*arguments)
-        self.seconds += time.perf_counter() - start
+        self.seconds += time.thread_time() - start
 
     return method
 
