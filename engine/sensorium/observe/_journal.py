@@ -28,11 +28,15 @@ class Journal:
         The pipeline's name.
     streams
         The pipeline's streams.
+    silent_after
+        How far a stream may be behind the others before it counts as silent, in ns of log time.
     """
 
-    def __init__(self, pipeline: str, streams: Iterable[str]) -> None:
+    def __init__(
+        self, pipeline: str, streams: Iterable[str], silent_after: float = 60_000_000_000
+    ) -> None:
         self._pipeline = pipeline
-        self._silence = Silence(streams)
+        self._silence = Silence(streams, silent_after)
 
     def starting(self, version: str, executor: str, address: str | None) -> None:
         """The process begins; `address` is where metrics and health are served."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sensorium import __version__
 from sensorium.events import AlignedSet, Prediction
-from sensorium.host import default_host
-from sensorium.observe import STALL_SECONDS, Exporter, Health
+from sensorium.host import ObserveConfig, default_host
+from sensorium.observe import Exporter, Health
 from sensorium.plugin import Sink, Source
 from sensorium.runtime._ends import open_sink, open_source
 from sensorium.runtime._flight import ThreadFlight
@@ -231,7 +231,7 @@ class IngestReplica:
         pipeline = pipeline_of(self._topology, self._settings)
         host = default_host()
         observe = pipeline.config.observe
-        health = Health(STALL_SECONDS if observe is None else observe.stall_after / 1e9)
+        health = Health((observe or ObserveConfig()).stall_after / 1e9)
         outbox = Outbox()
         with ExitStack() as opened:
             exporter = None
