@@ -20,6 +20,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from free_ports import free_ports
+
 VERSION = "4.1.0"
 _START_SECONDS = 60
 
@@ -72,7 +74,7 @@ def kafka_broker() -> Iterator[str]:
     java, libraries = _java(), _libraries()
     with tempfile.TemporaryDirectory(prefix="sensorium-kafka-") as name:
         folder = Path(name)
-        port, controller = _free_ports()
+        port, controller = free_ports(2)
         properties = folder / "server.properties"
         properties.write_text(
             _PROPERTIES.format(port=port, controller=controller, folder=folder), encoding="utf-8"
@@ -136,13 +138,6 @@ def _libraries() -> Path:
         with contextlib.suppress(OSError):  # another run was quicker
             Path(name, "libs").rename(folder)
     return folder
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], two.getsockname()[1]
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], output: Path) -> None:
