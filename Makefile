@@ -39,7 +39,7 @@ $(1)/bin/python -m pip install --quiet --disable-pip-version-check uv \
 @touch $@
 endef
 
-.PHONY: help demo test lint soak bench chart helm-program apiserver clean
+.PHONY: help demo test lint soak bench chart programs apiserver clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,7 +48,7 @@ help: ## list these commands
 demo: $(DEMO)/.installed ## set up without torch, and classify real sensor streams live
 	@$(DEMO)/bin/sensorium demo $(ARGS)
 
-test: $(TEST)/.installed helm-program ## set up with everything, and run the tests
+test: $(TEST)/.installed programs ## set up with everything, and run the tests
 	$(TEST)/bin/python -m pytest $(ARGS)
 
 lint: $(TEST)/.installed ## style, types and layers
@@ -69,12 +69,12 @@ chart: $(TEST)/.installed ## make the files of the Helm chart that follow from o
 	$(TEST)/bin/python tests/support/chart_schema.py
 	$(TEST)/bin/python tests/support/chart_readme.py
 
-# What tests of the chart need; without it they are skipped with the reason.
-helm-program: $(TEST)/.installed
-	-@$(TEST)/bin/python tests/support/programs.py helm
+# Helm and Compose; without them the tests that need them are skipped with the reason.
+programs: $(TEST)/.installed
+	-@$(TEST)/bin/python tests/support/programs.py small
 
 apiserver: $(TEST)/.installed ## build helm and a Kubernetes API server for the tests of the chart
-	@$(TEST)/bin/python tests/support/programs.py helm apiserver
+	@$(TEST)/bin/python tests/support/programs.py small apiserver
 
 clean: ## remove the environments and everything built
 	rm -rf $(DEMO) $(TEST) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
