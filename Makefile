@@ -39,14 +39,17 @@ $(1)/bin/python -m pip install --quiet --disable-pip-version-check uv \
 @touch $@
 endef
 
-.PHONY: help demo test lint soak bench chart programs apiserver clean
+.PHONY: help demo demo-kafka test lint soak bench chart programs apiserver clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  ARGS="..." is added to the command, as in: make demo ARGS="--outage 0.3"'
 
 demo: $(DEMO)/.installed ## set up without torch, and classify real sensor streams live
 	@$(DEMO)/bin/sensorium demo $(ARGS)
+
+demo-kafka: $(DEMO)/.installed ## the same through Apache Kafka: a producer, the engine and a consumer
+	@$(DEMO)/bin/sensorium demo kafka $(ARGS)
 
 test: $(TEST)/.installed programs ## set up with everything, and run the tests
 	$(TEST)/bin/python -m pytest $(ARGS)

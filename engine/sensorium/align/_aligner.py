@@ -94,14 +94,21 @@ class Aligner:
         self._least: Duration = -INFINITY
         self._fates: Counter[Fate] = Counter()
         self._memory = memory_for(max_pending_events, max_pending_bytes)
+        #: Late events that nobody has taken, where they are kept.
+        self._late: list[Event] | None = [] if policy.on_late == "dead-letter" else None
         self._view = KeyView(
-            self._streams, distinct=policy.distinct, fates=self._fates, memory=self._memory
+            self._streams,
+            distinct=policy.distinct,
+            fates=self._fates,
+            memory=self._memory,
+            late=self._late,
         )
 
     @property
     def fates(self) -> Counter[Fate]:
         """How many events had each fate so far; with ``pending`` they add up to all events."""
-        return Counter({fate: count for fate, count in self._fates.items() if count})
+        # A copy first: a thread that shows them may ask while events are added.
+        return Counter({fate: count for fate, count in self._fates.copy().items() if count})
 
     @property
     def keys(self) -> int:
@@ -136,6 +143,8 @@ class Aligner:
         fate = self._judge(stream, key, event, arrived)
         if fate is not None:
             self._fates[fate] += 1
+            if fate is Fate.LATE and self._late is not None:
+                self._late.append(event)
         else:
             if self._accept(stream, key, event):
                 self._settle(key, settled)
@@ -196,6 +205,17 @@ class Aligner:
         self._update_least()
         self._forget()
         return _in_order(settled)
+
+    def take_late(self) -> list[Event]:
+        """Take out the late events since the last time, if ``on_late`` is ``dead-letter``.
+
+        They are in the order in which their fate was decided.
+        """
+        if not self._late:
+            return []
+        late = self._late[:]
+        self._late.clear()
+        return late
 
     def snapshot(self) -> Snapshot:
         """The state at this moment; what happens afterwards does not change it."""
@@ -427,5 +447,5 @@ def _in_order(settled: list[AlignedSet]) -> list[AlignedSet]:
     return settled
 
 
-def _order(one: AlignedSet) -> tuple[int, str]:
-    return (one.time, one.key)
+def _order(one: AlignedSet) -> tuple[int, str, int]:
+    return (one.time, one.key, one.revision)

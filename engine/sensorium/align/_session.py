@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Sequence
 
+from sensorium.align._waiting import NEVER
 from sensorium.durations import INFINITY, Duration
 from sensorium.events import Fate
 from sensorium.plugin import Entry, Matcher, Settled, View
@@ -67,7 +68,7 @@ class SessionMatcher(Matcher):
         streams: int,
         required: frozenset[int],
         gap: int,
-        max_length: int,
+        max_length: Duration,
         deadline: Duration,
     ) -> None:
         self._streams = streams
@@ -84,7 +85,7 @@ class SessionMatcher(Matcher):
         return not self._cells
 
     def add(self, stream: int, entry: Entry, view: View) -> None:
-        number = entry.event.time // self._length
+        number = self._number(entry)
         cell = self._cells.get(number)
         if cell is None:
             cell = self._cells[number] = _Cell()
@@ -113,7 +114,7 @@ class SessionMatcher(Matcher):
             if cell.late:
                 self._release_late(cell, number, view)
             if cell.closed:
-                last = (number + 1) * self._length - 1
+                last = self._end(number) - 1
                 cell.closed = [
                     session
                     for session in cell.closed
@@ -130,12 +131,12 @@ class SessionMatcher(Matcher):
     def evict(self, entry: Entry, view: View) -> None:
         """Give up the entry's session and all before it: what comes later is kept from these by
         its time alone."""
-        number = entry.event.time // self._length
+        number = self._number(entry)
         end = entry.event.end
         for session in self._cells[number].open:
             if any(member[1] is entry for member in session.members):
                 end = session.end
-        last = min(end + self._gap, (number + 1) * self._length - 1)
+        last = min(end + self._gap, self._end(number) - 1)
         self._evicted = max(self._evicted, last)
         for one in [one for one in self._cells if one <= number]:
             cell = self._cells[one]
@@ -151,9 +152,17 @@ class SessionMatcher(Matcher):
             for _, entry in cell.members:
                 yield entry
 
+    def _number(self, entry: Entry) -> int:
+        """The number of the entry's cell; without cuts all is one cell."""
+        return 0 if self._length == INFINITY else int(entry.event.time // self._length)
+
+    def _end(self, number: int) -> Duration:
+        """The end of a cell."""
+        return NEVER if self._length == INFINITY else (number + 1) * self._length
+
     def _due(self, session: _Session, number: int) -> Duration:
         """The session's deadline, in log time."""
-        return min(session.end + self._gap, (number + 1) * self._length) + self._deadline
+        return min(session.end + self._gap, self._end(number)) + self._deadline
 
     def _join(self, sessions: list[_Session], member: _Member) -> None:
         """Put an event into the sessions within its reach, which become one."""
@@ -203,7 +212,7 @@ class SessionMatcher(Matcher):
 
     def _unsettled(self, session: _Session, number: int, view: View) -> frozenset[int] | None:
         deadline = self._due(session, number)
-        last = min(session.end + self._gap, (number + 1) * self._length - 1)
+        last = min(session.end + self._gap, self._end(number) - 1)
         unsettled = []
         for stream in range(self._streams):
             if view.open(stream, -INFINITY, last, deadline):
@@ -237,7 +246,7 @@ class SessionMatcher(Matcher):
     def _release_late(self, cell: _Cell, number: int, view: View) -> None:
         """Let go of what missed its session, once nothing logged before it can be read any more:
         until then a session that is found to be longer may still take it."""
-        end = (number + 1) * self._length - 1
+        end = self._end(number) - 1
         left = []
         for member in cell.members:
             entry = member[1]

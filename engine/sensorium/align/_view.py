@@ -8,7 +8,7 @@ from heapq import heappush
 from sensorium.align._memory import Memory
 from sensorium.align._state import KeyState, StreamState
 from sensorium.durations import INFINITY, Duration
-from sensorium.events import Fate
+from sensorium.events import Event, Fate
 from sensorium.plugin import Entry, View
 
 __all__ = ["KeyView"]
@@ -17,7 +17,7 @@ __all__ = ["KeyView"]
 class KeyView(View):
     """The view of one key at a time; the aligner points it at the key that it settles."""
 
-    __slots__ = ("distinct", "fates", "key", "memory", "streams")
+    __slots__ = ("distinct", "fates", "key", "late", "memory", "streams")
 
     def __init__(
         self,
@@ -26,11 +26,14 @@ class KeyView(View):
         distinct: bool,
         fates: Counter[Fate],
         memory: Memory | None,
+        late: list[Event] | None,
     ) -> None:
         self.streams = streams
         self.distinct = distinct
         self.fates = fates
         self.memory = memory
+        #: Where late events are kept, if they are.
+        self.late = late
         self.key: KeyState
 
     def bound(self, stream: int, at: Duration = INFINITY) -> Duration:
@@ -93,3 +96,5 @@ class KeyView(View):
         self.fates[Fate.PENDING] -= 1
         if self.memory is not None:
             self.memory.drop(entry)
+        if self.late is not None and entry.fate is Fate.LATE:
+            self.late.append(entry.event)

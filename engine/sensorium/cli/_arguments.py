@@ -11,7 +11,15 @@ if TYPE_CHECKING:
     from sensorium.durations import Duration
     from sensorium.host import Pipeline, PluginHost
 
-__all__ = ["add_pipeline", "add_recordings", "duration", "open_pipeline", "positive", "speed"]
+__all__ = [
+    "add_logging",
+    "add_pipeline",
+    "add_recordings",
+    "duration",
+    "open_pipeline",
+    "positive",
+    "speed",
+]
 
 
 def add_pipeline(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +32,19 @@ def add_pipeline(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="change a value of the pipeline file, as align.deadline=2s; may be repeated",
+    )
+
+
+def add_logging(parser: argparse.ArgumentParser) -> None:
+    """Add how and how much is logged to standard error."""
+    parser.add_argument(
+        "--log-format", choices=("human", "json"), default="human", help="default: human"
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default="info",
+        help="log from this level on; default: info",
     )
 
 

@@ -34,6 +34,9 @@ class DeadLetter:
         How many times it was tried.
     record_key
         The bytes of the record's key, which are there even where the entity is not known.
+    hook
+        The method of the plugin that refused it: ``decode``, ``prepare``, ``encode``, ``fuse`` or
+        ``result``.
     """
 
     stage: str
@@ -48,3 +51,4 @@ class DeadLetter:
     headers: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     attempt: int = 1
     record_key: bytes | None = field(default=None, repr=False)
+    hook: str | None = None

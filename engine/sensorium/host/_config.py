@@ -225,6 +225,9 @@ class ObserveConfig(_Section):
     """The address to listen on."""
     port: int = Field(default=9464, ge=0, le=65535)
     """The port; 0 for any that is free."""
+    stall_after: DurationField = Field(default=60 * _SECOND, gt=0)
+    """How long the engine's loop may take over one turn and still count as live, and how long
+    source, sink and models may be silent and the engine still count as ready."""
 
 
 class PipelineConfig(_Section):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sensorium.observe import Health, Journal, Reading
 from sensorium.plugin import Sink, Source
 from sensorium.runtime._flight import ThreadFlight
 from sensorium.runtime._line import Line, OnPredictions
@@ -33,7 +34,7 @@ class LocalExecutor:
         Where records come from and predictions go; both are closed at the end.
     models
         Loaded plugins; by default they are loaded with the pipeline's checkpoint.
-    clock, until_end, on_predictions
+    clock, until_end, on_predictions, health, journal
         As of `Line`.
     """
 
@@ -48,6 +49,8 @@ class LocalExecutor:
         clock: Callable[[], int] = time.time_ns,
         until_end: bool = False,
         on_predictions: OnPredictions | None = None,
+        health: Health | None = None,
+        journal: Journal | None = None,
     ) -> None:
         models = models or load_models(pipeline)
         runtime = pipeline.config.runtime
@@ -71,6 +74,8 @@ class LocalExecutor:
             clock=clock,
             until_end=until_end,
             on_predictions=on_predictions,
+            health=health,
+            journal=journal,
         )
 
     def run(self) -> RunSummary:
@@ -80,3 +85,7 @@ class LocalExecutor:
     def stop(self, *, now: bool = False) -> None:
         """Stop the intake; see `Executor.stop`."""
         self._line.stop(now=now)
+
+    def readings(self) -> list[Reading]:
+        """The metrics as they are now; may be called from any thread."""
+        return self._line.readings()

@@ -8,7 +8,7 @@ of `Fuser.fuse` travel.
 from sensorium.stages._check import check_output
 from sensorium.stages._emit import Emitted, Emitter
 from sensorium.stages._encode import EncodedBatch, Encoder, FailedStream
-from sensorium.stages._failure import Failure
+from sensorium.stages._failure import Failure, raised
 from sensorium.stages._fuse import Fused, Fuser
 from sensorium.stages._ingest import Heartbeat, Ingest, Ingested, Progress, TargetValue
 from sensorium.stages._routing import IngestStream, TargetStream, Wiring
@@ -38,6 +38,7 @@ __all__ = [
     "Wiring",
     "check_output",
     "join_features",
+    "raised",
     "samples_of",
     "samples_of_event",
     "take_features",

@@ -207,6 +207,7 @@ def _letter(failed: FailedStream, aligned: AlignedSet) -> DeadLetter:
         time=first.time,
         origin=first.origin,
         plugin=failure.plugin,
+        hook=failure.hook,
     )
 
 

@@ -128,6 +128,7 @@ def collect_source(
         source.close()
     for partition in sorted(aligners):
         sets += aligners[partition].close()
+        letters += len(aligners[partition].take_late())
     return Dataset(sets, _targets(pipeline, sets, values), dead_letters=letters)
 
 

@@ -36,6 +36,7 @@ def dead_letter_to_dict(letter: DeadLetter) -> dict[str, Any]:
         "headers": {name: _base64(value) for name, value in letter.headers.items()},
         "attempt": letter.attempt,
         "record_key": None if letter.record_key is None else _base64(letter.record_key),
+        "hook": letter.hook,
     }
 
 
@@ -79,6 +80,7 @@ def dead_letter_from_dict(value: Mapping[str, Any]) -> DeadLetter:
         },
         attempt=attempt,
         record_key=None if record_key is None else from_base64(record_key, "$.record_key"),
+        hook=_optional(value, "hook"),
     )
 
 

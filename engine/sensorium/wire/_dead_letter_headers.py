@@ -25,8 +25,8 @@ def dead_letter_headers(letter: DeadLetter) -> dict[str, bytes]:
     """The headers of a dead letter's record: the original ones, and what happened.
 
     Of the engine's own there are ``sensorium-stage``, ``-error``, ``-message``, ``-attempt`` and,
-    as far as they are known, ``-stream``, ``-key``, ``-plugin``, ``-topic``, ``-partition``,
-    ``-offset`` and ``-time``.
+    as far as they are known, ``-stream``, ``-key``, ``-plugin``, ``-hook``, ``-topic``,
+    ``-partition``, ``-offset`` and ``-time``.
     """
     topic, partition, offset = _coordinates(letter.origin)
     said = {
@@ -36,6 +36,7 @@ def dead_letter_headers(letter: DeadLetter) -> dict[str, bytes]:
         "stream": letter.stream,
         "key": letter.key,
         "plugin": letter.plugin,
+        "hook": letter.hook,
         "topic": topic,
         "partition": partition,
         "offset": offset,
@@ -78,6 +79,7 @@ def dead_letter_from_record(record: Record) -> DeadLetter:
         time=_whole(said, "time"),
         origin="/".join(said[name] for name in parts) if said.keys() >= set(parts) else None,
         plugin=said.get("plugin"),
+        hook=said.get("hook"),
         data=record.data,
         headers=_original(record.headers),
         attempt=_whole(said, "attempt") or 1,

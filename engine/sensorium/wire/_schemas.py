@@ -114,6 +114,7 @@ def dead_letter_schema() -> dict[str, Any]:
             "type": ["string", "null"],
             "description": "The bytes of the record's key.",
         },
+        "hook": {**optional, "description": "The method of the plugin that refused it."},
     }
     return {
         "$schema": _DIALECT,
