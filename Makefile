@@ -71,6 +71,7 @@ bench: $(TEST)/.installed ## measure the engine, the aligner and the modalities
 chart: $(TEST)/.installed ## make the files of the Helm chart that follow from others
 	$(TEST)/bin/python tests/support/chart_schema.py
 	$(TEST)/bin/python tests/support/chart_readme.py
+	cp deploy/observability/rules.yaml deploy/observability/dashboard.json helm/sensorium/files/
 
 # Helm and Compose; without them the tests that need them are skipped with the reason.
 programs: $(TEST)/.installed

@@ -1,4 +1,4 @@
-"""The reference implementation of the Compose Specification, which `docker compose` reads files with."""
+"""The reference implementation of the Compose Specification: `docker compose` reads with it."""
 
 from __future__ import annotations
 

@@ -1,17 +1,14 @@
-"""Runs the instructions of deploy/Dockerfile in their order, stage by stage, without a container engine.
+"""Runs the instructions of deploy/Dockerfile in their order, without a container engine.
 
 Each stage is a folder that its commands run in, by chroot, in namespaces of their own. That is no
-build of an image: the base is a Debian with its own Python, not the one that the Dockerfile names,
-and nothing is cached. But every command runs, from nothing, and what it leaves is what the next one
-finds. It needs root and a base::
+build of an image: the base is not the one that the Dockerfile names, but the root of any Debian that
+has Python 3.12 as `python`, with pip, as `debootstrap --variant=minbase` begins it. But every command
+runs, from nothing, and what it leaves is what the next one finds. As root::
 
-    debootstrap --variant=minbase --include=python-is-python3,python3-venv,python3-pip,ca-certificates \\
-        bookworm /var/tmp/sensorium-base
-    python tests/support/dockerfile_by_hand.py cpu /var/tmp/sensorium-base /var/tmp/sensorium-image \\
-        --build-arg TORCH_INDEX=
+    python tests/support/dockerfile_by_hand.py cpu BASE OUTPUT --build-arg TORCH_INDEX= -- --version
 
-The last folder is then the root of the image; `run_in` runs a command in it as the image's user, on a
-read-only root file system.
+OUTPUT is then the root of the image. What stands after ``--`` is given to its entry point, as a pod
+gives it: as the image's user, without capabilities, on a read-only root file system.
 """
 
 from __future__ import annotations
@@ -151,12 +148,17 @@ def _copy(stage: Stage, rest: str, stages: dict[str, Stage]) -> None:
 
 
 def run_in(
-    stage: Stage, command: list[str], *, building: bool = False, text: str | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run a command in a stage: while it is made as Docker would, else as a pod does.
+    stage: Stage, command: list[str], *, building: bool = False
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command in a stage: while it is made as root, else as a pod does.
 
     As a pod does: as the image's user and without capabilities, with nothing but /tmp to write to,
     which is new and empty.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If it fails while the stage is made.
     """
     variables = {**stage.environment, **(stage.arguments if building else {})}
     script = ["set -e", "mount --make-rprivate /"]
@@ -180,22 +182,22 @@ def run_in(
     inner = f"cd {shlex.quote(stage.folder)} && exec {shlex.join(command)}"
     script.append(f"{enter} {assigned} /bin/sh -c {shlex.quote(inner)}")
     return subprocess.run(
-        ["unshare", "--mount", "--pid", "--fork", "sh", "-c", "\n".join(script)],
-        check=building, text=True, input=text, capture_output=not building,
-    )  # fmt: skip
+        ["unshare", "--mount", "--pid", "--fork", "sh", "-c", "\n".join(script)], check=building
+    )
 
 
 def main() -> int:
-    """Build a target."""
+    """Build a target, and run it."""
     parser = argparse.ArgumentParser(description="Run deploy/Dockerfile without an engine.")
     parser.add_argument("target")
     parser.add_argument("base", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("arguments", nargs="*", help="after --: what its entry point gets")
     args = parser.parse_args()
     given = dict(item.partition("=")[::2] for item in args.build_arg)
-    build(args.target, args.base, args.output, given)
-    return 0
+    stage = build(args.target, args.base, args.output, given)
+    return run_in(stage, [*stage.entrypoint, *args.arguments]).returncode if args.arguments else 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 import chart_readme
 import chart_schema
 import jsonschema
+import pytest
 import ray
 import yaml
 from chart_values import values
@@ -25,6 +26,12 @@ def test_the_schema_of_the_values_is_made_from_the_engines() -> None:
 
 def test_the_readme_is_made_from_the_values() -> None:
     assert chart_readme.TARGET.read_text("utf-8") == chart_readme.render(), "run make chart"
+
+
+@pytest.mark.parametrize("name", ["rules.yaml", "dashboard.json"])
+def test_rules_and_dashboard_are_the_shipped_ones(name: str) -> None:
+    shipped = ROOT / "deploy" / "observability" / name
+    assert (CHART / "files" / name).read_bytes() == shipped.read_bytes(), "run make chart"
 
 
 def test_every_value_says_what_it_means() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import yaml
 from chart_values import GPUS, SECURE, values
 from helm_program import of_kind
 
+ROOT = Path(__file__).parents[3]
 RAY = {"runtime__mode": "ray"}
 
 
@@ -129,10 +131,17 @@ def test_the_head_runs_no_replicas(one: Any) -> None:
     assert start["num-cpus"] == "0"
 
 
-def test_metrics_lose_rays_prefix(render: Any) -> None:
+def test_metrics_of_ray_are_scraped_as_the_shipped_configuration_does(render: Any) -> None:
+    """In the words of Prometheus Operator, which are Prometheus's in another case."""
+    shipped = yaml.safe_load((ROOT / "deploy/observability/prometheus.yaml").read_text("utf-8"))
+    [job] = [it for it in shipped["scrape_configs"] if it["job_name"] == "sensorium-ray"]
+    words = {"source_labels": "sourceLabels", "target_label": "targetLabel"}
+    expected = [
+        {words.get(key, key): value for key, value in rule.items()}
+        for rule in job["metric_relabel_configs"]
+    ]
     [monitor] = of_kind("PodMonitor", render(values(**RAY, metrics__podMonitor__enabled=True)))
     [endpoint] = monitor["spec"]["podMetricsEndpoints"]
-    [relabelling] = endpoint["metricRelabelings"]
-    assert (relabelling["regex"], relabelling["replacement"]) == ("ray_(sensorium_.+)", "$1")
+    assert endpoint["metricRelabelings"] == expected
     [plain] = of_kind("PodMonitor", render(values(metrics__podMonitor__enabled=True)))
     assert "metricRelabelings" not in plain["spec"]["podMetricsEndpoints"][0]
