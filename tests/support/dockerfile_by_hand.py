@@ -1,9 +1,9 @@
 """Runs the instructions of deploy/Dockerfile in their order, without a container engine.
 
 Each stage is a folder that its commands run in, by chroot, in namespaces of their own. That is no
-build of an image: the base is not the one that the Dockerfile names, but the root of any Debian that
-has Python 3.12 as `python`, with pip, as `debootstrap --variant=minbase` begins it. But every command
-runs, from nothing, and what it leaves is what the next one finds. As root::
+build of an image: the base is not the one that the Dockerfile names, but the root of any Debian
+that has Python 3.12 as `python`, with pip, as `debootstrap --variant=minbase` begins it. But every
+command runs, from nothing, and what it leaves is what the next one finds. As root::
 
     python tests/support/dockerfile_by_hand.py cpu BASE OUTPUT --build-arg TORCH_INDEX= -- --version
 
