@@ -39,10 +39,10 @@ $(1)/bin/python -m pip install --quiet --disable-pip-version-check uv \
 @touch $@
 endef
 
-.PHONY: help demo demo-kafka test lint soak bench chart programs apiserver clean
+.PHONY: help demo demo-kafka test lint soak bench chart constraints programs apiserver clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  ARGS="..." is added to the command, as in: make demo ARGS="--outage 0.3"'
 
 demo: $(DEMO)/.installed ## set up without torch, and classify real sensor streams live
@@ -72,6 +72,11 @@ chart: $(TEST)/.installed ## make the files of the Helm chart that follow from o
 	$(TEST)/bin/python tests/support/chart_schema.py
 	$(TEST)/bin/python tests/support/chart_readme.py
 	cp deploy/observability/rules.yaml deploy/observability/dashboard.json helm/sensorium/files/
+
+constraints: $(TEST)/.installed ## renew the versions that the container images have
+	$(TEST)/bin/python -m uv pip compile --quiet --universal --python-version 3.12 --no-header \
+	  --no-annotate --upgrade --extra torch --extra image --extra audio --extra demo pyproject.toml \
+	  -o deploy/constraints.txt
 
 # Helm and Compose; without them the tests that need them are skipped with the reason.
 programs: $(TEST)/.installed
