@@ -40,21 +40,36 @@ def test_there_is_neither_deployment_nor_scaled_object(render: Any) -> None:
 
 
 def test_what_may_change_while_running_is_user_config(one: Any) -> None:
-    given = {**RAY, **GPUS, "watch__checkpoint__path": "/opt/watch.safetensors"}
+    given = {
+        **RAY,
+        **GPUS,
+        "watch__checkpoint__path": "/opt/watch.safetensors",
+        "file__runtime": {"batch": {"size": 32}, "threads": 3},
+        "file__streams__accel__batch": {"size": 16},
+    }
     service = one("RayService", values(**given))
     application = application_of(service)
     names = [it["name"] for it in application["deployments"]]
-    assert names == ["ingest", "encode-gyro", "fuse"]
-    assert "checkpoint" not in application["args"]
-    assert application["args"]["runtime"]["executor"] == "serve"
+    assert names == ["ingest", "fusion", "streams.gyro"]
+    for deployment in application["deployments"]:
+        assert deployment["user_config"] == {
+            "checkpoint": "/opt/watch.safetensors",
+            "align.deadline": "2s",
+            "runtime.batch": {"size": 32},
+            "streams.accel.batch": {"size": 16},
+        }
     # Nothing is called over HTTP.
     assert application["route_prefix"] is None
-    for deployment in application["deployments"]:
-        assert deployment["user_config"] == {"checkpoint": "/opt/watch.safetensors"}
-    given["watch__checkpoint__path"] = "/opt/other.safetensors"
-    other = one("RayService", values(**given))
+    changed = {
+        "watch__checkpoint__path": "/opt/other.safetensors",
+        "file__align__deadline": "3s",
+        "file__runtime": {"batch": {"size": 64}, "threads": 3},
+        "file__streams__accel__batch": {"size": 8},
+    }
+    other = one("RayService", values(**{**given, **changed}))
+    assert application_of(other) != application
     assert application_of(other)["args"] == application["args"]
-    assert cluster_of(other) == cluster_of(service)
+    assert application["args"]["runtime"] == {"executor": "serve", "threads": 3}
 
 
 def test_an_edited_pipeline_leaves_the_cluster_as_it_is(one: Any) -> None:
