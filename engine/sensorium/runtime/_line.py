@@ -252,7 +252,9 @@ class Line:
             for aligned in batch.sets:
                 for stream, reason in aligned.absent.items():
                     tally.absences[stream][reason.value] += 1
-            emitted = self._emitter.emit(batch.sets, worked.fused, worked.model)
+            if worked.model is not None:
+                self._model = worked.model
+            emitted = self._emitter.emit(batch.sets, worked.fused, self._model)
             self._bury(worked.letters + emitted.letters)
             if emitted.predictions:
                 self._send(emitted.predictions, emitted.sets)

@@ -85,6 +85,7 @@ def run_pipeline(
             sink=sink,
             until_end=until_end,
             speed=speed,
+            observe=observe,
             on_predictions=on_predictions,
         )
     if address is not None:

@@ -78,8 +78,8 @@ class EncodedBatch:
         return marked
 
     def letters(self, sets: Sequence[AlignedSet]) -> list[DeadLetter]:
-        """One dead letter per stream that failed in a set."""
-        return [_letter(one, sets[one.failure.row]) for one in self.failed]
+        """One dead letter per stream that failed in a set, but for what has been told."""
+        return [_letter(one, sets[one.failure.row]) for one in self.failed if not one.failure.told]
 
 
 class Encoder:

@@ -27,6 +27,9 @@ _ONGOING: Final = 2
 #: Calls of the ingest deployment: start, stop and collect may come together.
 _INGEST_ONGOING: Final = 16
 
+#: No line for every call.
+_QUIET: Final = {"enable_access_log": False}
+
 
 def encode_name(stream: str) -> str:
     """The name of a stream's deployment."""
@@ -61,6 +64,7 @@ def application_of(
             max_ongoing_requests=_ONGOING,
             max_queued_requests=flights,
             user_config=settings,
+            logging_config=_QUIET,
             ray_actor_options=_actor_options(part.resources),
             **_scale(part.replicas),
         )
@@ -78,6 +82,7 @@ def application_of(
         max_ongoing_requests=_INGEST_ONGOING,
         max_queued_requests=_INGEST_ONGOING,
         user_config=settings,
+        logging_config=_QUIET,
         ray_actor_options={"num_cpus": 1.0, "resources": dict(ingest_resources or {})},
     )
     return ingest.bind(topology, encoders, fusion, flights)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sensorium import __version__
 from sensorium.events import AlignedSet, Prediction
 from sensorium.host import default_host
-from sensorium.plugin import PluginConfig
+from sensorium.observe import STALL_SECONDS, Exporter, Health
+from sensorium.plugin import Sink, Source
 from sensorium.runtime._ends import open_sink, open_source
 from sensorium.runtime._flight import ThreadFlight
 from sensorium.runtime._line import Line
 from sensorium.runtime._summary import RunSummary
-from sensorium.runtime.serve._outbox import NoSink, Outbox, OutboxSink, Parcel
+from sensorium.runtime.serve._outbox import Outbox, OutboxSink, Parcel
 from sensorium.runtime.serve._settings import pipeline_of
 from sensorium.runtime.serve._work import ServeWork
 
 if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle
+
+    from sensorium.host import Pipeline, PluginHost
 
 __all__ = ["Collected", "IngestReplica", "Order"]
 
@@ -74,10 +79,14 @@ class Collected:
 class _Run:
     """A line on its thread, and what it hands back."""
 
-    def __init__(self, order: Order, line: Line, outbox: Outbox) -> None:
+    def __init__(
+        self, order: Order, line: Line, outbox: Outbox, health: Health, ends: ExitStack
+    ) -> None:
         self.order = order
         self.outbox = outbox
         self.line = line
+        self.health = health
+        self._ends = ends
         self.summary: RunSummary | None = None
         self.error: Exception | None = None
         self._thread = threading.Thread(target=self._turn, name="sensorium-line", daemon=True)
@@ -104,6 +113,7 @@ class _Run:
             self.error = error
         finally:
             self.outbox.close()
+            self._ends.close()
 
 
 class IngestReplica:
@@ -151,7 +161,7 @@ class IngestReplica:
         with self._lock:
             if self._run is not None and self._run.order == order:
                 return
-            self._run = _Run(order, *self._line(order))
+            self._run = self._begin(order)
 
     def collect(self, run: str, after: int) -> Collected | None:
         """What a run has handed back beyond a number; None if this replica knows no such run."""
@@ -165,28 +175,57 @@ class IngestReplica:
         if self._run is not None:
             self._run.stop(now)
 
-    def _line(self, order: Order) -> tuple[Line, Outbox]:
+    def check_health(self) -> None:
+        """Fail where the loop does not turn any more; not where a broker or a model is slow."""
+        if self._run is not None:
+            verdict = self._run.health.live()
+            if not verdict.ok:
+                raise RuntimeError("; ".join(verdict.reasons))
+
+    def _begin(self, order: Order) -> _Run:
         pipeline = pipeline_of(self._topology, self._settings)
         host = default_host()
+        observe = pipeline.config.observe
+        health = Health(STALL_SECONDS if observe is None else observe.stall_after / 1e9)
         outbox = Outbox()
-        data = None if order.data is None else Path(order.data)
-        source = open_source(pipeline, host, data, order.speed)
-        try:
-            sink = (
-                OutboxSink(outbox)
-                if order.sink
-                else NoSink(PluginConfig())
-                if order.sets and pipeline.sink is None
-                else open_sink(pipeline, host, None)
-            )
-        except BaseException:
-            source.close()
-            raise
+        with ExitStack() as opened:
+            exporter = None
+            if observe is not None:
+                exporter = Exporter(
+                    pipeline.name,
+                    health,
+                    observe.bind,
+                    observe.port,
+                    version=__version__,
+                    executor="serve",
+                )
+                opened.callback(exporter.close)
+            data = None if order.data is None else Path(order.data)
+            source = open_source(pipeline, host, data, order.speed)
+            ends = opened.enter_context(ExitStack())
+            ends.callback(source.close)
+            sink = OutboxSink(outbox) if order.sink else open_sink(pipeline, host, None)
+            line = self._line(order, pipeline, host, source, sink, outbox, health)
+            # From here on the line closes both.
+            ends.pop_all()
+            if exporter is not None:
+                exporter.attach(line.readings)
+            return _Run(order, line, outbox, health, opened.pop_all())
 
+    def _line(
+        self,
+        order: Order,
+        pipeline: Pipeline,
+        host: PluginHost,
+        source: Source,
+        sink: Sink,
+        outbox: Outbox,
+        health: Health,
+    ) -> Line:
         def hand_back(predictions: Sequence[Prediction], sets: Sequence[AlignedSet]) -> None:
             outbox.put(predictions=tuple(predictions), sets=tuple(sets))
 
-        line = Line(
+        return Line(
             pipeline,
             host,
             source,
@@ -194,5 +233,5 @@ class IngestReplica:
             ThreadFlight(self._work, self._flights, self._flights),
             until_end=order.until_end,
             on_predictions=hand_back if order.sets else None,
+            health=health,
         )
-        return line, outbox

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sensorium.runtime._microbatch import Microbatch, Worked
 from sensorium.runtime._model import load_fusion, load_modality, open_checkpoint
+from sensorium.runtime._resilience import resilient
 from sensorium.runtime._work import Fuse, ModelWork
 from sensorium.runtime.serve._calls import Call
 from sensorium.runtime.serve._remote import ModelNotThereError, RemoteFuser, RemoteStream
 from sensorium.runtime.serve._settings import pipeline_of
 from sensorium.runtime.serve._shelf import Held, Shelf
-from sensorium.stages import Encoder, Fuser
+from sensorium.stages import Encoder, Fuser, StreamEncoder
 
 if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle
@@ -81,19 +82,16 @@ class ServeWork:
         digest = checkpoint.digest if checkpoint else ""
         batch = pipeline.config.runtime.batch
         modalities = pipeline.modalities()
+        encoders: dict[str, StreamEncoder] = {}
         for name, modality in modalities.items():
-            if name not in self._encode:
+            inner: StreamEncoder
+            if name in self._encode:
+                inner = RemoteStream(modality, self._encode[name], digest)
+            else:
                 load_modality(pipeline, name, modality, checkpoint)
-        encoder = Encoder(
-            modalities,
-            {name: part.batch_size for name, part in pipeline.streams.items()},
-            batch.size,
-            batch.pad,
-            encoders={
-                name: RemoteStream(modalities[name], call, digest)
-                for name, call in self._encode.items()
-            },
-        )
+                inner = StreamEncoder(modality, pipeline.streams[name].batch_size, batch.pad)
+            encoders[name] = resilient(pipeline, name, inner)
+        encoder = Encoder(modalities, encoders=encoders)
         fuser: Fuse
         if self._fuse is None:
             fusion = pipeline.fusion_for(modalities)
