@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sensorium.align import Aligner, Approximate, Exact, Nearest, Window
+    from sensorium.errors import PayloadError, SensoriumError, UnavailableError
     from sensorium.events import (
         Absence,
         AlignedSet,
@@ -75,6 +76,7 @@ _HOME = {
     "TaskOutput": "plugin",
     "TaskResult": "events",
     "Trainable": "plugin",
+    "UnavailableError": "errors",
     "Weights": "plugin",
     "Window": "align",
     "hookimpl": "hookspecs",
@@ -111,6 +113,7 @@ __all__ = [
     "TaskOutput",
     "TaskResult",
     "Trainable",
+    "UnavailableError",
     "Weights",
     "Window",
     "__version__",

@@ -10,6 +10,7 @@
     │   └── WireError            its envelope cannot
     ├── AlignmentError       the aligner was called in a way that it refuses
     ├── CommitError          a cut was not stored: what it covers is done again
+    ├── UnavailableError     what a plugin calls does not answer now, and may later   (exit code 1)
     └── RunError             the pipeline failed while running                        (exit code 1)
 
 A message says what is wrong, where, and what to do next.
@@ -28,6 +29,7 @@ __all__ = [
     "PluginError",
     "RunError",
     "SensoriumError",
+    "UnavailableError",
     "WireError",
 ]
 
@@ -124,6 +126,14 @@ class CommitError(SensoriumError):
     """A source or sink did not store a cut, or cannot say whether it did.
 
     The engine goes on from what is stored; the run only fails if that cannot be read.
+    """
+
+
+class UnavailableError(SensoriumError):
+    """What a plugin depends on, such as a server, does not answer now, and may answer later.
+
+    A plugin raises it when it has retried as long as it should. The items of the call are not to
+    blame, so the engine does not call again with fewer of them to find a culprit: all of them fail.
     """
 
 

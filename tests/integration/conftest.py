@@ -1,14 +1,22 @@
-"""One real broker for all the tests that need one, and topics of a test's own."""
+"""One real broker and one real model server for all the tests that need one."""
 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka_broker import NoBrokerError, kafka_broker
+from triton_server import NoTritonError, TritonServer, triton_server
+
+import sensorium.demo
 
 _NUMBERS = itertools.count()
+_LABELS = ["PEN", "ABD", "FEL", "IR", "ER", "TRAP", "ROW"]
+_CHECKPOINT = Path(sensorium.demo.__file__).parent / "data" / "watch.safetensors"
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +45,91 @@ def new_topic(broker: str) -> Iterator[Callable[..., str]]:
 
     yield make
     admin.close()
+
+
+@pytest.fixture
+def pipeline_file(broker: str, tmp_path: Path) -> Callable[..., Path]:
+    """Write a pipeline of the streams ``accel`` and ``gyro``, with topics of the test's own.
+
+    The topics are named ``NUMBER.accel``, ``.gyro``, ``.out`` and ``.dead``, and are not made.
+    Parts given by name replace the file's.
+    """
+
+    def write(**parts: Any) -> Path:
+        name = f"watch-{next(_NUMBERS)}"
+        stream = {"modality": "sensor-stats", "config": {"channels": 3, "rate": 50}}
+        fields = {
+            "pipeline": name,
+            "source": {"plugin": "kafka", "bootstrap_servers": broker, "start": "earliest"},
+            "streams": {
+                "accel": {**stream, "topic": f"{name}.accel"},
+                "gyro": {**stream, "topic": f"{name}.gyro"},
+            },
+            "align": {"policy": "window", "size": "1s", "require": "any", "deadline": "20s"},
+            "fusion": {"plugin": "concat", "hidden": [64], "alpha": 3},
+            "tasks": {"exercise": {"type": "classification", "labels": _LABELS}},
+            "checkpoint": str(_CHECKPOINT),
+            "sink": {
+                "plugin": "kafka",
+                "bootstrap_servers": broker,
+                "topic": f"{name}.out",
+                "dead_letters": f"{name}.dead",
+            },
+        }
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(json.dumps({**fields, **parts}))
+        return path
+
+    return write
+
+
+#: What the server has: a modality's encoder in batches, and one without that refuses large items;
+#: sequences; a fusion.
+_TEXT: dict[str, Any] = {
+    "serve": {"kind": "modality", "name": "text-tfidf", "config": {"dim": 64}},
+    "inputs": {"counts": ("FP32", [64])},
+    "outputs": {"features": ("FP32", [64])},
+    "max_batch_size": 8,
+}
+_MODELS = {
+    "text": _TEXT,
+    "text-unbatched": {
+        "serve": {**_TEXT["serve"], "refuse_above": 5},
+        "inputs": {"counts": ("FP32", [-1, 64])},
+        "outputs": {"features": ("FP32", [-1, 64])},
+        "max_batch_size": 0,
+    },
+    "steps": {
+        "serve": {"kind": "echo"},
+        "inputs": {"signal": ("FP32", [-1, 3]), "mask": ("BOOL", [-1])},
+        "outputs": {"features": ("FP32", [-1, 3]), "steps": ("BOOL", [-1])},
+        "max_batch_size": 2,
+    },
+    "mood": {
+        "serve": {
+            "kind": "fusion",
+            "name": "concat",
+            "labels": ["calm", "upset"],
+            "features": {"chat": 64, "room": 2},
+        },
+        "inputs": {"chat": ("FP32", [64]), "room": ("FP32", [2]), "present": ("BOOL", [2])},
+        "outputs": {"mood": ("FP32", [2]), "shares": ("FP32", [2])},
+        "max_batch_size": 16,
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def _triton() -> Iterator[TritonServer]:
+    try:
+        with triton_server(_MODELS) as server:
+            yield server
+    except NoTritonError as error:
+        pytest.skip(f"needs a Triton Inference Server: {error}")
+
+
+@pytest.fixture
+def triton(_triton: TritonServer) -> TritonServer:
+    """A Triton server that runs; a test may kill it and start it again."""
+    _triton.ensure()
+    return _triton

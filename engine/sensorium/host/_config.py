@@ -3,6 +3,7 @@ validated with the plugins' own models (see `sensorium.host._compose`)."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -15,6 +16,7 @@ __all__ = [
     "RESERVED",
     "AlignConfig",
     "BatchConfig",
+    "BreakerConfig",
     "FusionConfig",
     "InFlight",
     "ObserveConfig",
@@ -151,6 +153,9 @@ class StreamConfig(_Section):
     """The stream's micro-batches; `runtime.batch` if not given."""
     device: Device = "auto"
     """Where the model runs: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``."""
+    on_failure: Literal["absent", "stop"] = "absent"
+    """What a model that fails again and again leads to: ``absent``: the stream is absent from its
+    sets until it works again; ``stop``: the pipeline stops."""
 
 
 class AlignConfig(_OpenSection):
@@ -158,6 +163,12 @@ class AlignConfig(_OpenSection):
 
     policy: Text
     """The policy that says which events belong together."""
+    max_pending_events: int | None = Field(default=None, ge=1)
+    """How many events of a partition number may wait for their sets."""
+    max_pending_bytes: int | None = Field(default=None, ge=1)
+    """How many bytes these may hold, by an estimate."""
+    max_keys: int | None = Field(default=None, ge=1)
+    """How many keys of a partition number are remembered."""
 
 
 class PluginSection(_OpenSection):
@@ -209,6 +220,15 @@ class InFlight(_Section):
     """The most sets."""
 
 
+class BreakerConfig(_Section):
+    """When a model that fails as a whole is spared, and for how long."""
+
+    failures: int = Field(default=10, ge=1)
+    """After how many calls in a row of which nothing could be encoded."""
+    pause: DurationField = Field(default=30 * _SECOND, gt=0, lt=math.inf)
+    """How long until it is asked again."""
+
+
 class RuntimeConfig(_Section):
     """How the pipeline is executed."""
 
@@ -228,6 +248,10 @@ class RuntimeConfig(_Section):
     drain: DurationField = Field(default=30 * _SECOND, ge=0, lt=INFINITY)
     """How long what is in flight may take to be finished when the pipeline is stopped, or its
     partitions are given to another process; after that it is left to the next one."""
+    retries: int = Field(default=2, ge=0)
+    """How often a call of a model is made again that failed as a whole and may succeed later."""
+    breaker: BreakerConfig = Field(default_factory=BreakerConfig)
+    """When a model that fails as a whole is spared, and for how long."""
 
 
 class ObserveConfig(_Section):
@@ -237,6 +261,12 @@ class ObserveConfig(_Section):
     """The address to listen on."""
     port: int = Field(default=9464, ge=0, le=65535)
     """The port; 0 for any that is free."""
+    stall_after: DurationField = Field(default=60 * _SECOND, gt=0)
+    """How long the engine's loop may take over one turn and still count as live, and how long
+    source, sink and models may be silent and the engine still count as ready."""
+    silent_after: DurationField = Field(default=60 * _SECOND, gt=0)
+    """How far, in log time, a stream's newest event may lie behind that of another before the log
+    says that the stream is silent."""
 
 
 class PipelineConfig(_Section):

@@ -6,6 +6,7 @@ the version that it was written for as its `api`.
 
 from sensorium.plugin._cut import Assignee, Cut, CutPosition, TopicPartition
 from sensorium.plugin._fusion import Fusion, TaskOutput
+from sensorium.plugin._log import Log, Logged, Topic, TopicRole
 from sensorium.plugin._modality import (
     Arrays,
     Features,
@@ -35,6 +36,8 @@ __all__ = [
     "Fittable",
     "Fusion",
     "FusionFittable",
+    "Log",
+    "Logged",
     "Matcher",
     "Modality",
     "Payload",
@@ -49,7 +52,9 @@ __all__ = [
     "StreamSpec",
     "Task",
     "TaskOutput",
+    "Topic",
     "TopicPartition",
+    "TopicRole",
     "Trainable",
     "View",
     "Weights",

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from time import perf_counter_ns
 
-from sensorium.align import Aligner, horizon
+from sensorium.align import Aligner, horizon, late_letter
 from sensorium.events import AlignedSet, DeadLetter, Event, Fate
 from sensorium.host import Pipeline
 from sensorium.plugin import Batch, Cut, Record, Source, TopicPartition
@@ -20,7 +20,7 @@ __all__ = ["Intake", "ingest_streams"]
 
 _LOG = logging.getLogger(__name__)
 
-#: Called with the events and the dead letters of one poll.
+#: Called with the events and the dead letters of one poll, of ingest and then of align.
 Watch = Callable[[list[Event], list[DeadLetter]], None]
 
 
@@ -70,13 +70,26 @@ class Intake:
     def take(self, batch: Batch, watch: Watch) -> Iterator[list[AlignedSet]]:
         """Give the sets that a batch settles, a list per step, in the aligner's order."""
         if not self._source.keeps_cuts:
-            return self._timed(self._align(self._read(batch.records, watch), batch.progress))
+            return self._timed(self._align(self._read(batch.records, watch), batch.progress, watch))
         return self._timed(self._take(batch, watch))
 
-    def close(self) -> Iterator[list[AlignedSet]]:
+    def close(self, watch: Watch) -> Iterator[list[AlignedSet]]:
         """No more records, ever: give what is left, by partition number."""
-        lanes = self._lanes
-        return self._timed(lanes[number].aligner.close() for number in sorted(lanes))
+        return self._timed(self._close(watch))
+
+    def _close(self, watch: Watch) -> Iterator[list[AlignedSet]]:
+        for number in sorted(self._lanes):
+            yield self._lanes[number].aligner.close()
+        self._bury_late(watch)
+
+    def _bury_late(self, watch: Watch) -> None:
+        letters = [
+            late_letter(event)
+            for lane in self._lanes.values()
+            for event in lane.aligner.take_late()
+        ]
+        if letters:
+            watch([], letters)
 
     def _take(self, batch: Batch, watch: Watch) -> Iterator[list[AlignedSet]]:
         fresh: list[Record] = []
@@ -98,18 +111,18 @@ class Intake:
             if place.partition in self._lanes
             and self._lanes[place.partition].progress(place, log_time)
         }
-        return self._align(self._read(fresh, watch), progress)
+        return self._align(self._read(fresh, watch), progress, watch)
 
     def _read(self, records: Sequence[Record], watch: Watch) -> Ingested:
         start = perf_counter_ns()
         ingested = self._ingest.read(records)
-        self._tally.nanoseconds["ingest"] += perf_counter_ns() - start
+        self._tally.spent("ingest", perf_counter_ns() - start)
         if ingested.items or ingested.letters:
             watch([item for _, item in ingested.items if type(item) is Event], ingested.letters)
         return ingested
 
     def _align(
-        self, ingested: Ingested, progress: Mapping[TopicPartition, int]
+        self, ingested: Ingested, progress: Mapping[TopicPartition, int], watch: Watch
     ) -> Iterator[list[AlignedSet]]:
         for partition, item in ingested.items:
             lane = self._lanes.get(partition) or self._new(partition)
@@ -121,14 +134,20 @@ class Intake:
                 if sets := lane.wanted(lane.aligner.progress(stream, log_time)):
                     yield sets
 
+        self._bury_late(watch)
+
     def _timed(self, steps: Iterator[list[AlignedSet]]) -> Iterator[list[AlignedSet]]:
-        while True:
-            start = perf_counter_ns()
-            sets = next(steps, None)
-            self._tally.nanoseconds["align"] += perf_counter_ns() - start
-            if sets is None:
-                return
-            yield sets
+        spent = 0
+        try:
+            while True:
+                start = perf_counter_ns()
+                sets = next(steps, None)
+                spent += perf_counter_ns() - start
+                if sets is None:
+                    return
+                yield sets
+        finally:
+            self._tally.spent("align", spent)
 
     # A restart: what a stored cut covers is read again, and nothing of it is given again.
 
@@ -142,6 +161,7 @@ class Intake:
         for place, log_time in lane.restore().items():
             for stream in self._ingest.streams(place.topic):
                 lane.aligner.progress(stream, log_time)
+        lane.aligner.take_late()  # buried with the cut
         lane.adopt()
         self._tally.adopted += lane.adopted
         held, lane.held = lane.held, []
@@ -219,12 +239,23 @@ class Intake:
     def fates(self) -> Counter[str]:
         """Events by fate, over all partition numbers; where cuts are kept, those committed."""
         total = Counter(self._past)
-        for lane in self._lanes.values():
+        for lane in list(self._lanes.values()):
             total += lane.counted if self._source.keeps_cuts else lane.fates()
         return Counter({str(fate): count for fate, count in total.items()})
 
+    @property
+    def keys(self) -> int:
+        """How many keys are remembered, over all partition numbers."""
+        return sum(lane.aligner.keys for lane in list(self._lanes.values()))
+
     def _new(self, number: int) -> Lane:
-        aligner = Aligner(self._pipeline.policy, self._specs, self._clock, self._pipeline.name)
+        aligner = Aligner(
+            self._pipeline.policy,
+            self._specs,
+            self._clock,
+            self._pipeline.name,
+            **self._pipeline.limits,
+        )
         lane = Lane(number, aligner, self._horizon, self._fingerprint, self._topics)
         self._lanes[number] = lane
         return lane

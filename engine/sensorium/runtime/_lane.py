@@ -173,6 +173,7 @@ class Lane:
         self.stored = cut
         self.floor = cut.floor
         self.replaying = True
+        self.aligner.evicts = False
         self.changed = False
         self._serial = cut.serial
         for place, position in cut.positions.items():
@@ -222,6 +223,7 @@ class Lane:
     def adopt(self) -> None:
         """Count from now on: what was settled before was counted when its cut was committed."""
         self.replaying = False
+        self.aligner.evicts = True
         self._before = self.aligner.fates
         self.adopted = self._before.pop(Fate.PENDING, 0)
         self._committed = Counter({Fate.PENDING: self.adopted}) if self.adopted else Counter()

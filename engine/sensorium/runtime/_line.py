@@ -11,7 +11,10 @@ from contextlib import ExitStack
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import numpy as np
+
 from sensorium.events import AlignedSet, DeadLetter, Event, Prediction
+from sensorium.observe import Health, Journal, Meters, Reading
 from sensorium.plugin import Batch, Cut, Sink, Source, TopicPartition
 from sensorium.runtime._arrivals import Arrivals
 from sensorium.runtime._delivery import Delivery
@@ -22,6 +25,7 @@ from sensorium.runtime._lane import Marker
 from sensorium.runtime._microbatch import Worked
 from sensorium.runtime._outbox import Outbox
 from sensorium.runtime._pressure import Pressure
+from sensorium.runtime._readings import line_readings, plugin_hooks
 from sensorium.runtime._summary import STAGES, RunSummary, Tally, percentile_ms
 from sensorium.stages import Emitter, Ingest
 
@@ -43,6 +47,7 @@ _POLL_RECORDS: Final = 1024
 #: How often cuts are committed where the pipeline does not say.
 _COMMIT_NS: Final = 1_000_000_000
 _COMMIT_NS_EXACTLY_ONCE: Final = 100_000_000
+_TICK_EVERY_NS: Final = 1_000_000_000
 _LATENCIES_KEPT: Final = 65_536
 
 
@@ -71,6 +76,10 @@ class Line:
         read to its end.
     on_predictions
         Called on the running thread.
+    health
+        Is told how the loop turns.
+    journal
+        Is told what is worth a line in the log.
     """
 
     def __init__(
@@ -85,6 +94,8 @@ class Line:
         clock: Callable[[], int] = time.time_ns,
         until_end: bool = False,
         on_predictions: OnPredictions | None = None,
+        health: Health | None = None,
+        journal: Journal | None = None,
     ) -> None:
         runtime = pipeline.config.runtime
         tasks = {name: part.task for name, part in pipeline.tasks.items()}
@@ -97,11 +108,18 @@ class Line:
         self._sink = sink
         self._flight = flight
         self._on_predictions = on_predictions
-        self._tally = Tally(absences={name: Counter() for name in pipeline.streams})
+        self._clock = clock
+        self._model = model
+        self._health = health or Health()
+        self._journal = journal or Journal(pipeline.name, pipeline.streams)
+        self._tally = Tally(
+            Meters(pipeline.streams, plugin_hooks(pipeline)),
+            absences={name: Counter() for name in pipeline.streams},
+        )
         self._ingest = Ingest(ingest_streams(pipeline), clock=clock)
         self._intake = Intake(pipeline, self._ingest, clock, self._tally, source)
         self._emitter = Emitter(pipeline.name, list(pipeline.streams), tasks, model)
-        self._outbox = Outbox(flight, runtime.batch.size, runtime.batch.wait)
+        self._outbox = Outbox(flight, runtime.batch.size, runtime.batch.wait, self._launching)
         interval = runtime.commit_interval
         if interval is None:
             interval = _COMMIT_NS_EXACTLY_ONCE if exactly_once else _COMMIT_NS
@@ -128,11 +146,7 @@ class Line:
         self._until_end = until_end
         self._stopping = threading.Event()
         self._abandoning = threading.Event()
-
-    @property
-    def tally(self) -> Tally:
-        """The numbers of the run so far."""
-        return self._tally
+        self._ticked_at = 0
 
     def stop(self, *, now: bool = False) -> None:
         """Stop the intake; see `Executor.stop`."""
@@ -143,6 +157,7 @@ class Line:
     def run(self) -> RunSummary:
         """Run until the source ends or `stop` is called, once; see `Executor.run`."""
         start = perf_counter_ns()
+        self._health.phase = "starting"
         with ExitStack() as closing:
             closing.callback(self._sink.close)
             closing.callback(self._source.close)
@@ -151,13 +166,32 @@ class Line:
             if self._source.keeps_cuts:
                 self._source.join(self)
             ended = self._turn_until_end()
+            self._health.phase = "stopping"
             if ended and not self._source.keeps_cuts:
-                self._settle(self._intake.close())
-            finished = self._finish()
-            if finished:
+                self._settle(self._intake.close(self._watch))
+            if self._finish():
                 self._flight.close()
                 self._delivery.flush(idle=True)
-        return self._summary(perf_counter_ns() - start, stopped=not ended)
+        summary = self._summary(perf_counter_ns() - start, stopped=not ended)
+        self._journal.stopped(
+            early=not ended,
+            events=summary.events,
+            sets=summary.sets,
+            predictions=summary.predictions,
+            dead_letters=summary.dead_letters,
+        )
+        return summary
+
+    def readings(self) -> list[Reading]:
+        """The metrics as they are now; may be called from any thread."""
+        return line_readings(
+            self._tally,
+            self._ingest,
+            self._intake,
+            waiting=self._outbox.waiting,
+            model=self._model,
+            observers=self._host.hook.errors,
+        )
 
     # What the source tells of partition numbers, within `poll`.
 
@@ -167,6 +201,8 @@ class Line:
         self._intake.assign(stored)
         self._tally.rebalances += 1
         self._tally.partitions = len(self._places())
+        self._health.partitions = len(stored)
+        self._journal.assigned(sorted(stored))
 
     def revoked(self, numbers: Collection[int]) -> None:
         """Commit what has been read of these partition numbers; see `Assignee.revoked`."""
@@ -184,6 +220,7 @@ class Line:
         end = EndWatch()
         while not self._stopping.is_set():
             batch = self._poll()
+            self._tick()
             self._settle(self._intake.take(batch, self._watch))
             self._outbox.launch()
             self._delivery.mark()
@@ -194,10 +231,31 @@ class Line:
         return False
 
     def _poll(self) -> Batch:
-        if self._pressure.admits():
-            return self._source.poll(_POLL_RECORDS, self._patience())
-        self._flight.wait(_POLL_SECONDS)
-        return Batch()
+        if not self._pressure.admits():
+            self._wait_for_models(_POLL_SECONDS)
+            return Batch()
+        self._health.enter("source")
+        batch = self._source.poll(_POLL_RECORDS, self._patience())
+        self._health.enter()
+        return batch
+
+    def _tick(self) -> None:
+        """What is told once a second."""
+        now = perf_counter_ns()
+        if self._health.phase == "starting":
+            self._health.phase = "running"
+            if not self._source.keeps_cuts:
+                numbers = self._source.partitions()
+                self._health.partitions = len(numbers)
+                self._journal.assigned(numbers)
+        if now - self._ticked_at >= _TICK_EVERY_NS:
+            self._ticked_at = now
+            self._journal.read(self._ingest.newest)
+
+    def _wait_for_models(self, seconds: float) -> None:
+        self._health.enter("models")
+        self._flight.wait(seconds)
+        self._health.enter()
 
     def _patience(self) -> float:
         """How long the next poll may block, in seconds."""
@@ -245,14 +303,22 @@ class Line:
                 return False
             self._outbox.seal()
             self._outbox.launch()
-            self._flight.wait(min(_POLL_SECONDS, left))
+            self._wait_for_models(min(_POLL_SECONDS, left))
             self._land()
         return not self._abandoning.is_set()
+
+    def _launching(self, sets: int) -> None:
+        meters = self._tally.meters
+        if not meters.in_flight:
+            self._health.models(sets)
+        meters.launched(sets)
 
     def _land(self) -> None:
         for item in self._outbox.take():
             if isinstance(item, Marker):
+                self._health.enter("sink")
                 self._delivery.commit(item)
+                self._health.enter()
             elif isinstance(item, Worked):
                 self._emit(item)
             else:
@@ -261,23 +327,34 @@ class Line:
     def _emit(self, worked: Worked) -> None:
         start = perf_counter_ns()
         tally, batch = self._tally, worked.batch
-        tally.nanoseconds["encode"] += worked.encode_ns
-        tally.nanoseconds["fuse"] += worked.fuse_ns
+        tally.spent("encode", worked.encode_ns)
+        tally.spent("fuse", worked.fuse_ns)
+        tally.meters.landed(batch.sets, len(worked.fused.rows))
+        self._health.models(tally.meters.in_flight)
         for aligned in batch.sets:
             for stream, reason in aligned.absent.items():
                 tally.absences[stream][reason.value] += 1
-        emitted = self._emitter.emit(batch.sets, worked.fused)
+        if worked.model is not None:
+            self._model = worked.model
+        emitted = self._emitter.emit(batch.sets, worked.fused, self._model)
         self._bury(worked.letters + emitted.letters)
         if emitted.predictions:
             self._send(emitted.predictions, emitted.sets)
-        end = perf_counter_ns()
-        self._latencies.extend(
-            (end - batch.settled[row], end - batch.read[row]) for row in worked.fused.rows
-        )
-        tally.nanoseconds["emit"] += end - start
+            self._note_latencies(worked, emitted.sets)
+        tally.spent("emit", perf_counter_ns() - start)
+
+    def _note_latencies(self, worked: Worked, sets: Sequence[AlignedSet]) -> None:
+        end, batch = perf_counter_ns(), worked.batch
+        rows = worked.fused.rows.tolist()
+        settled = [end - batch.settled[row] for row in rows]
+        read = [end - batch.read[row] for row in rows]
+        self._latencies.extend(zip(settled, read, strict=True))
+        self._tally.meters.predicted(sets, self._clock(), np.array(read, np.float64))
 
     def _send(self, predictions: list[Prediction], sets: list[AlignedSet]) -> None:
+        self._health.enter("sink")
         self._sink.write(predictions)
+        self._health.enter()
         self._delivery.wrote()
         self._tally.predictions += len(predictions)
         if self._host.observes("predictions"):
@@ -290,9 +367,13 @@ class Line:
     def _bury(self, letters: list[DeadLetter]) -> None:
         if not letters:
             return
+        self._health.enter("sink")
         self._sink.write_dead_letters(letters)
+        self._health.enter()
         self._delivery.wrote()
         self._tally.dead_letters += len(letters)
+        self._tally.meters.buried(letters)
+        self._journal.buried(letters)
         if self._host.observes("dead_letters"):
             self._host.hook.sensorium_on_dead_letters(pipeline=self._pipeline.name, letters=letters)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from time import perf_counter_ns
+
+import numpy as np
 
 from sensorium.durations import INFINITY, Duration
 from sensorium.events import AlignedSet, DeadLetter
 from sensorium.runtime._flight import Flight
 from sensorium.runtime._lane import Marker
 from sensorium.runtime._microbatch import Microbatch, Worked
+from sensorium.stages import Fused
 
 __all__ = ["Outbox"]
 
@@ -46,10 +50,15 @@ class Outbox:
         The most sets of a micro-batch.
     wait
         How long the first set of a micro-batch waits for it to fill, in ns.
+    on_launch
+        Called with the number of sets of a micro-batch before it goes to the models.
     """
 
-    def __init__(self, flight: Flight, size: int, wait: Duration) -> None:
+    def __init__(
+        self, flight: Flight, size: int, wait: Duration, on_launch: Callable[[int], None]
+    ) -> None:
         self._flight = flight
+        self._on_launch = on_launch
         self._size = size
         self._wait = wait
         self._line: deque[_Batch | list[DeadLetter] | Marker] = deque()
@@ -117,6 +126,7 @@ class Outbox:
             batch.sealed = True
             waiting.popleft()
             self._flying.append(batch)
+            self._on_launch(len(batch.sets))
             flight.submit(Microbatch(batch.sets, batch.settled, batch.read))
 
     def take(self) -> Iterator[Worked | list[DeadLetter] | Marker]:
@@ -130,8 +140,7 @@ class Outbox:
                     return
                 self._line.popleft()
                 self.sets -= len(first.sets)
-                if not first.void:
-                    yield first.worked
+                yield _without_effect(first.worked) if first.void else first.worked
             else:
                 self._line.popleft()
                 yield first
@@ -149,3 +158,7 @@ class Outbox:
 
     def _left(self, batch: _Batch) -> float:
         return max(batch.settled[0] + self._wait - perf_counter_ns(), 0)
+
+
+def _without_effect(worked: Worked) -> Worked:
+    return replace(worked, fused=Fused(np.zeros(0, np.intp), {}), letters=[])

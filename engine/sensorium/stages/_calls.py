@@ -77,7 +77,7 @@ def call_rows(
     Yields
     ------
     (rows, result or exception)
-        Covering all rows; an exception is always of a single one.
+        Covering all rows; an exception is of a single one, or an `UnavailableError` of a call's.
     """
     slots = None if hashes is None else (hashes % np.uint32(size)).astype(np.intp)
     for rows in _groups(total, size, slots):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from sensorium.errors import SensoriumError
+from sensorium.errors import SensoriumError, UnavailableError
 
-__all__ = ["Failure", "bisect", "explain"]
+__all__ = ["Failure", "bisect", "explain", "failures_of", "raised"]
 
 T = TypeVar("T")
 
@@ -32,6 +32,10 @@ class Failure:
         The name of the exception's class.
     message
         What is wrong.
+    passing
+        Whether it may go well later, since it is not the row that is at fault.
+    told
+        Whether another failure's dead letter tells of it, so that it gets none of its own.
     """
 
     row: int
@@ -39,6 +43,8 @@ class Failure:
     hook: str
     error: str
     message: str
+    passing: bool = False
+    told: bool = False
 
 
 def explain(error: Exception, plugin: str, hook: str, *, withhold: bool) -> str:
@@ -56,10 +62,24 @@ def explain(error: Exception, plugin: str, hook: str, *, withhold: bool) -> str:
     """
     if isinstance(error, SensoriumError):
         return f"{plugin}.{hook}: {_short(error)}"
+    text = "" if withhold else f": {_short(error)}"
+    return f"{plugin}.{hook} {raised(error)}{text}"
+
+
+def raised(error: Exception) -> str:
+    """Which exception was raised where, without what it says: it is apt to quote a payload."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    text = "" if withhold else f": {_short(error)}"
-    return f"{plugin}.{hook} raised {type(error).__name__}{where}{text}"
+    return f"raised {type(error).__name__}{where}"
+
+
+def failures_of(
+    rows: Iterable[int], error: Exception, plugin: str, hook: str, *, withhold: bool = False
+) -> list[Failure]:
+    """Failures of rows that failed together."""
+    message = explain(error, plugin, hook, withhold=withhold)
+    passing = isinstance(error, UnavailableError)
+    return [Failure(int(row), plugin, hook, type(error).__name__, message, passing) for row in rows]
 
 
 def _short(error: Exception) -> str:
@@ -75,7 +95,8 @@ def bisect(
     Yields
     ------
     (start, stop, result or exception)
-        In the order of rows, covering all of them; an exception is always of a single row.
+        In the order of rows, covering all of them; an exception is of a single row, but for an
+        `UnavailableError`, which is of all the rows of its call: none of them is the culprit.
     """
     if start == stop:
         return
@@ -83,7 +104,7 @@ def bisect(
     try:
         outcome = call(start, stop)
     except Exception as error:  # a plugin may raise anything
-        if stop - start > 1:
+        if stop - start > 1 and not isinstance(error, UnavailableError):
             middle = (start + stop) // 2
             yield from bisect(call, start, middle)
             yield from bisect(call, middle, stop)

@@ -13,7 +13,7 @@ from sensorium.plugin import Features, Fusion, Task, TaskOutput
 from sensorium.stages._calls import Call, call_rows
 from sensorium.stages._check import check_output, finite_rows
 from sensorium.stages._encode import EncodedBatch
-from sensorium.stages._failure import Failure, explain
+from sensorium.stages._failure import Failure, failures_of
 
 __all__ = ["Fused", "Fuser"]
 
@@ -50,6 +50,7 @@ def set_letter(stage: str, failure: Failure, aligned: AlignedSet) -> DeadLetter:
         key=aligned.key,
         time=aligned.time,
         plugin=failure.plugin,
+        hook=failure.hook,
     )
 
 
@@ -91,9 +92,7 @@ class Fuser:
         hashes = batch.hashes if self._pad else None
         for rows, outcome in call_rows(call, total, self._size, hashes):
             if isinstance(outcome, Exception):
-                error = type(outcome).__name__
-                message = explain(outcome, name, "fuse", withhold=False)
-                failures.append(Failure(int(rows[0]), name, "fuse", error, message))
+                failures += failures_of(rows, outcome, name, "fuse")
                 continue
             finite = _finite(outcome)
             for row in rows[~finite]:

@@ -3,8 +3,9 @@ checked. `StreamEncoder.encode` takes and gives arrays only, so it may run in an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from sensorium.plugin import Arrays, Features, FeatureSpec, Modality, Samples
 from sensorium.stages._calls import Call, call_rows
 from sensorium.stages._check import check_arrays, check_features, finite_rows, rows_of
-from sensorium.stages._failure import Failure, bisect, explain
+from sensorium.stages._failure import Failure, bisect, failures_of
 from sensorium.stages._rows import join_features, take_features
 
 __all__ = ["EncodedRows", "Prepared", "StreamEncoder"]
@@ -69,6 +70,9 @@ class StreamEncoder:
         takes more calls, about four instead of one for a full batch of 64.
     """
 
+    elsewhere: bool = False
+    """Whether `encode` waits for another process, so that it pays to begin several at once."""
+
     def __init__(self, modality: Modality, size: int = 64, pad: bool = False) -> None:
         self.modality = modality
         self.size = size
@@ -89,7 +93,8 @@ class StreamEncoder:
             last = min(first + self.size, len(items))
             for start, stop, outcome in bisect(call, first, last):
                 if isinstance(outcome, Exception):
-                    failures.append(_failure(start, outcome, name, "prepare", withhold=True))
+                    rows = range(start, stop)
+                    failures += failures_of(rows, outcome, name, "prepare", withhold=True)
                 else:
                     parts.append((np.arange(start, stop), outcome))
         return Prepared(tuple(parts), tuple(failures))
@@ -122,7 +127,7 @@ class StreamEncoder:
             hashes = np.arange(total, dtype=np.uint32)
         for rows, outcome in call_rows(call, total, self.size, hashes if self.pad else None):
             if isinstance(outcome, Exception):
-                failures.append(_failure(int(rows[0]), outcome, name, "encode", withhold=False))
+                failures += failures_of(rows, outcome, name, "encode")
                 continue
             finite = finite_rows(outcome.data)
             failures += [_not_finite(int(row), name) for row in rows[~finite]]
@@ -130,19 +135,39 @@ class StreamEncoder:
             kept.append(rows[finite])
         return _in_order(kept, parts, failures, spec)
 
+    def start(
+        self, arrays: Arrays, hashes: npt.NDArray[np.uint32] | None = None
+    ) -> Callable[[], EncodedRows]:
+        """`encode` in two steps: start what goes on elsewhere, and give what waits for it."""
+        return partial(self.encode, arrays, hashes)
+
+    def begin(
+        self, items: Sequence[Samples], hashes: npt.NDArray[np.uint32] | None = None
+    ) -> Callable[[], EncodedRows]:
+        """`run` in two steps: `prepare` and `start`, and give what waits for the result."""
+        prepared = self.prepare(items)
+        started = [
+            (rows, self.start(arrays, None if hashes is None else hashes[rows]))
+            for rows, arrays in prepared.parts
+        ]
+
+        def finish() -> EncodedRows:
+            failures = list(prepared.failures)
+            kept, parts = [], []
+            for rows, result in started:
+                encoded = result()
+                kept.append(rows[encoded.rows])
+                parts.append(encoded.features)
+                failures += [replace(it, row=int(rows[it.row])) for it in encoded.failures]
+            return _in_order(kept, parts, failures, self.modality.feature)
+
+        return finish
+
     def run(
         self, items: Sequence[Samples], hashes: npt.NDArray[np.uint32] | None = None
     ) -> EncodedRows:
         """`prepare`, then `encode`."""
-        prepared = self.prepare(items)
-        failures = list(prepared.failures)
-        kept, parts = [], []
-        for rows, arrays in prepared.parts:
-            encoded = self.encode(arrays, None if hashes is None else hashes[rows])
-            kept.append(rows[encoded.rows])
-            parts.append(encoded.features)
-            failures += [replace(it, row=int(rows[it.row])) for it in encoded.failures]
-        return _in_order(kept, parts, failures, self.modality.feature)
+        return self.begin(items, hashes)()
 
 
 def _in_order(
@@ -157,11 +182,6 @@ def _in_order(
         order = np.argsort(rows)
         rows, features = rows[order], take_features(features, order)
     return EncodedRows(rows, features, tuple(sorted(failures, key=lambda it: it.row)))
-
-
-def _failure(row: int, error: Exception, name: str, hook: str, *, withhold: bool) -> Failure:
-    message = explain(error, name, hook, withhold=withhold)
-    return Failure(row, name, hook, type(error).__name__, message)
 
 
 def _not_finite(row: int, name: str) -> Failure:

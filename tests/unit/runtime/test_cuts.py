@@ -29,7 +29,7 @@ CONTROLS = range(40)
 @pytest.fixture(autouse=True)
 def _quiet() -> None:
     """Commits fail by the thousand here, and each says so."""
-    logging.getLogger("sensorium.runtime").setLevel(logging.ERROR)
+    logging.getLogger("sensorium").setLevel(logging.ERROR)
 
 
 @pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
