@@ -15,7 +15,7 @@ from sensorium.plugin import PluginConfig
 from sensorium_plugins._kafka_oauth import OAuthConfig, TokenSource
 from sensorium_plugins._kafka_tls import client_context
 
-__all__ = ["KafkaConnection", "kafka_errors"]
+__all__ = ["KafkaConnection", "admin_client", "kafka_errors"]
 
 
 class KafkaConnection(PluginConfig):
@@ -123,6 +123,15 @@ class KafkaConnection(PluginConfig):
             found["sasl_plain_username"] = self.username
             found["sasl_plain_password"] = _Masked(self.password)
         return found
+
+
+def admin_client(config: KafkaConnection) -> Any:
+    """A client for what is asked of the brokers beside records."""
+    from kafka.admin import KafkaAdminClient
+
+    settings = config.settings()
+    settings.pop("allow_auto_create_topics", None)
+    return KafkaAdminClient(**settings)
 
 
 class _Masked(str):

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from sensorium.durations import INFINITY, Duration
 from sensorium.errors import RunError
 from sensorium.plugin import Log, Record, Topic, TopicRole
-from sensorium_plugins._kafka import KafkaConnection, kafka_errors
+from sensorium_plugins._kafka import KafkaConnection, admin_client, kafka_errors
 from sensorium_plugins._kafka_reader import KafkaReader
 
 __all__ = ["KafkaLog"]
@@ -128,10 +128,8 @@ class KafkaLog(Log):
 
     def _open_admin(self) -> Any:
         if self._admin is None:
-            from kafka.admin import KafkaAdminClient
-
             with kafka_errors(self._config, "connecting"):
-                self._admin = KafkaAdminClient(**_without_consumer_keys(self._config))
+                self._admin = admin_client(self._config)
         return self._admin
 
     def _open_producer(self) -> None:
@@ -152,12 +150,6 @@ class KafkaLog(Log):
                 f"number {record.partition}: make the topic with as many partitions as there were "
                 "(`sensorium topics create PIPELINE --partitions N`)"
             )
-
-
-def _without_consumer_keys(config: KafkaConnection) -> dict[str, Any]:
-    settings = config.settings()
-    settings.pop("allow_auto_create_topics", None)
-    return settings
 
 
 def _settings(topic: Topic) -> dict[str, str]:

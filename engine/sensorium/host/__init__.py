@@ -10,6 +10,7 @@ from sensorium.host._config import (
     Resources,
     StreamConfig,
 )
+from sensorium.host._delivery import DeliveryProblem, delivery_problems
 from sensorium.host._host import PluginHost, default_host
 from sensorium.host._load import load_pipeline
 from sensorium.host._observers import Observers
@@ -22,6 +23,7 @@ from sensorium.host._secrets import resolve_secrets, secret_references
 
 __all__ = [
     "Checkpoint",
+    "DeliveryProblem",
     "Finding",
     "FusionConfig",
     "Level",
@@ -43,6 +45,7 @@ __all__ = [
     "UnknownPluginError",
     "check_pipeline",
     "default_host",
+    "delivery_problems",
     "json_schema",
     "load_pipeline",
     "read_checkpoint",

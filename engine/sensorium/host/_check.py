@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from sensorium.durations import INFINITY, format_duration
 from sensorium.errors import ConfigError, MissingExtraError, SensoriumError
 from sensorium.host._checkpoint import read_checkpoint
+from sensorium.host._delivery import delivery_problems
 from sensorium.host._pipeline import Pipeline
 from sensorium.host._secrets import resolve_secrets, secret_references
 
@@ -147,15 +148,16 @@ def _executor(pipeline: Pipeline) -> Iterator[Finding]:
             )
 
 
-def _not_here(pipeline: Pipeline) -> Iterator[Finding]:
-    """What the file may ask for and this version does not do."""
-    if pipeline.config.delivery == "exactly_once":
-        yield Finding(
-            "error",
-            "delivery",
-            "exactly_once is not in this version: offsets are not committed with the predictions",
-            "set it to at_least_once",
-        )
+def _delivery(pipeline: Pipeline) -> Iterator[Finding]:
+    """Whether source and sink can do what `delivery` asks of them; nothing is opened."""
+    source = sink = None
+    if pipeline.source is not None and pipeline.source_config is not None:
+        topics = list(dict.fromkeys(part.topic for part in pipeline.streams.values()))
+        source = pipeline.source(pipeline.source_config, topics)
+    if pipeline.sink is not None and pipeline.sink_config is not None:
+        sink = pipeline.sink(pipeline.sink_config)
+    for path, message, fix in delivery_problems(pipeline, source, sink):
+        yield Finding("error", path, message, fix)
 
 
 def _waiting(pipeline: Pipeline) -> Iterator[Finding]:
@@ -262,7 +264,7 @@ CHECKS: Final[tuple[Callable[[Pipeline], Iterator[Finding]], ...]] = (
     _construction,
     _checkpoint,
     _executor,
-    _not_here,
+    _delivery,
     _waiting,
     _windows,
     _targets,

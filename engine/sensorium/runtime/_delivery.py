@@ -134,33 +134,24 @@ class Delivery:
             self._unflushed = False
             self._flushed_at = now
 
-    def start_over(self, *, rewind: bool = True) -> None:
-        """Take back all that no cut covers, and go on from the stored cuts.
-
-        Parameters
-        ----------
-        rewind
-            Whether the source has to be told; not while it is sharing out partition numbers,
-            since it then tells where each goes on.
-        """
+    def start_over(self) -> None:
+        """Take back all that no cut covers, and go on from the stored cuts."""
         self._outbox.void()
         self._outstanding = None
         self._sink.abort()
         self._intake.forget(list(self._intake.lanes))
-        if rewind and not self._sharing:
+        # While partition numbers are shared out, the source tells by itself where each goes on.
+        if not self._sharing:
             self._source.rewind()
 
-    def revoked(self, finished: bool) -> None:
-        """Note that partition numbers are being shared out anew; nothing is read meanwhile.
-
-        Parameters
-        ----------
-        finished
-            Whether all that was in flight has been committed.
-        """
+    def share_out(self) -> None:
+        """Note that partition numbers are being shared out anew; nothing is read meanwhile."""
         self._sharing = True
-        if not finished and self._exactly_once:
-            self.start_over(rewind=False)
+
+    def give_up(self) -> None:
+        """Note that what is in flight cannot be committed any more."""
+        if self._exactly_once:
+            self.start_over()
 
     def assigned(self) -> None:
         """Note that partition numbers have been shared out."""

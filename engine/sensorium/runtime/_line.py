@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
+from sensorium.errors import ConfigError
 from sensorium.events import AlignedSet, DeadLetter, Event, Prediction
+from sensorium.host import delivery_problems
 from sensorium.observe import Health, Journal, Meters, Reading
 from sensorium.plugin import Batch, Cut, Sink, Source, TopicPartition
 from sensorium.runtime._arrivals import Arrivals
@@ -80,6 +82,11 @@ class Line:
         Is told how the loop turns.
     journal
         Is told what is worth a line in the log.
+
+    Raises
+    ------
+    ConfigError
+        If source and sink cannot deliver as the pipeline says.
     """
 
     def __init__(
@@ -97,6 +104,8 @@ class Line:
         health: Health | None = None,
         journal: Journal | None = None,
     ) -> None:
+        for path, message, fix in delivery_problems(pipeline, source, sink):
+            raise ConfigError(f"{message}: {fix}", path=path)
         runtime = pipeline.config.runtime
         tasks = {name: part.task for name, part in pipeline.tasks.items()}
         exactly_once = (
@@ -206,13 +215,15 @@ class Line:
 
     def revoked(self, numbers: Collection[int]) -> None:
         """Commit what has been read of these partition numbers; see `Assignee.revoked`."""
-        if numbers:
-            self._delivery.revoked(finished=self._finish())
+        self._delivery.share_out()
+        if numbers and not self._finish():
+            self._delivery.give_up()
 
     def lost(self, numbers: Collection[int]) -> None:
         """Commit nothing more of these partition numbers; see `Assignee.lost`."""
+        self._delivery.share_out()
         if numbers:
-            self._delivery.revoked(finished=False)
+            self._delivery.give_up()
 
     # The loop.
 

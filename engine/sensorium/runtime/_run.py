@@ -69,11 +69,6 @@ def run_pipeline(
         If source or sink fails for good.
     """
     chosen = executor or pipeline.config.runtime.executor
-    if pipeline.config.delivery == "exactly_once" and sink is None:
-        raise ConfigError(
-            "exactly_once is not in this version: set it to at_least_once",
-            path="delivery",
-        )
     if chosen == "serve":
         # Ray is imported for those who use it.
         from sensorium.runtime.serve import run_on_serve

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from sensorium.durations import INFINITY, DurationField
+from sensorium.errors import CommitError
 from sensorium.events import DeadLetter, Prediction
-from sensorium.plugin import Sink
+from sensorium.plugin import Cut, Sink
 from sensorium.wire import dead_letter_headers, prediction_json
 from sensorium_plugins._kafka import KafkaConnection, kafka_errors
 from sensorium_plugins._kafka_log import KafkaLog
@@ -25,10 +27,17 @@ class KafkaSinkConfig(KafkaConnection):
         Of the predictions, as JSON, with the entity's key.
     dead_letters
         Of the dead letters: the original bytes, with what happened in the headers.
+    transaction_timeout
+        With ``delivery: exactly_once``, how long the brokers keep open what a process that has died
+        was writing; until then nobody goes on in its place. At most the source's
+        ``session_timeout``.
     """
 
     topic: str = Field(min_length=1)
     dead_letters: str = Field(min_length=1)
+    transaction_timeout: DurationField = Field(
+        default=10_000_000_000, ge=1_000_000_000, lt=INFINITY
+    )
 
     @model_validator(mode="after")
     def _two_topics(self) -> KafkaSinkConfig:
@@ -39,6 +48,8 @@ class KafkaSinkConfig(KafkaConnection):
 
 class KafkaSink(Sink):
     """Writes with the idempotent producer and waits, in `flush`, for all in-sync replicas.
+
+    After `begin` it writes in transactions, each of which ends with the cuts that it covers.
 
     Parameters
     ----------
@@ -53,6 +64,11 @@ class KafkaSink(Sink):
         super().__init__(config)
         self._producer: Any = None
         self._sent: list[Any] = []
+        #: The name under which transactions are made, once begun.
+        self._transactional_id: str | None = None
+        self._in_transaction = False
+        #: What went wrong in the transaction, which therefore cannot be committed.
+        self._broken: Exception | None = None
 
     @classmethod
     def open_log(cls, config: KafkaSinkConfig) -> KafkaLog:
@@ -91,22 +107,111 @@ class KafkaSink(Sink):
         RunError
             If a record was not taken; it is not known which of those since the last flush were.
         """
-        sent, self._sent = self._sent, []
-        if self._producer is None:
-            return
-        with kafka_errors(self.config, "writing"):
-            self._producer.flush()
-            for future in sent:
-                future.get(timeout=0)
+        if self._producer is not None:
+            with kafka_errors(self.config, "writing"):
+                self._flush()
 
     def close(self) -> None:
-        """Flush, and leave the brokers."""
+        """Flush, or take back an open transaction, and leave the brokers."""
         try:
-            self.flush()
+            if self._transactional_id is None:
+                self.flush()
         finally:
             producer, self._producer = self._producer, None
-            if producer is not None:
+            if producer is not None and self._in_transaction:
+                _discard(producer)
+            elif producer is not None:
                 producer.close()
+
+    # With delivery: exactly_once.
+
+    @property
+    def transactional(self) -> bool:
+        """It can commit cuts with what it writes."""
+        return True
+
+    def begin(self, member: str) -> None:
+        """Write in transactions from now on, and end those of an earlier process of this name.
+
+        Raises
+        ------
+        RunError
+            If the brokers cannot be reached, refuse it, or a topic is not there.
+        """
+        self._transactional_id = f"sensorium-{self.config.topic}-{member}"
+        with kafka_errors(self.config, "opening transactions"):
+            self._open()
+            for topic in (self.config.topic, self.config.dead_letters):
+                self._producer.partitions_for(topic)
+
+    def commit(self, cuts: Mapping[int, Cut], membership: Any) -> None:
+        """End the transaction with the cuts as the group's offsets.
+
+        Raises
+        ------
+        CommitError
+            If anything of it failed, or it is not known whether it did.
+        """
+        from kafka.errors import KafkaError
+
+        from sensorium_plugins._kafka_offsets import offsets_of
+
+        try:
+            if self._broken is not None:
+                raise self._broken
+            self._open_transaction()
+            self._flush()
+            self._producer.send_offsets_to_transaction(offsets_of(cuts), membership)
+            self._producer.commit_transaction()
+            self._in_transaction = False
+        except KafkaError as error:
+            raise CommitError(
+                f"Kafka at {self.config.bootstrap_servers} did not commit the transaction with the "
+                f"cuts of {sorted(cuts)} ({type(error).__name__}: {error})"
+            ) from error
+
+    def abort(self) -> None:
+        """Take back the transaction.
+
+        The producer is replaced: after an error it may keep offsets for its next transaction. The
+        new one ends what the old one left open, whichever way that was going.
+
+        Raises
+        ------
+        RunError
+            If the brokers cannot be reached.
+        """
+        producer, self._producer = self._producer, None
+        self._sent, self._in_transaction, self._broken = [], False, None
+        if producer is not None:
+            _discard(producer)
+        with kafka_errors(self.config, "taking back a transaction"):
+            self._open()
+
+    def _open(self) -> None:
+        if self._producer is not None:
+            return
+        from kafka import KafkaProducer
+
+        settings = self.config.settings()
+        settings["max_block_ms"] = settings["bootstrap_timeout_ms"]
+        if self._transactional_id is not None:
+            settings["transactional_id"] = self._transactional_id
+            settings["transaction_timeout_ms"] = int(self.config.transaction_timeout) // 1_000_000
+        self._producer = KafkaProducer(**settings, acks="all")
+        if self._transactional_id is not None:
+            self._producer.init_transactions()
+
+    def _open_transaction(self) -> None:
+        if self._transactional_id is not None and not self._in_transaction:
+            self._producer.begin_transaction()
+            self._in_transaction = True
+
+    def _flush(self) -> None:
+        sent, self._sent = self._sent, []
+        self._producer.flush()
+        for future in sent:
+            future.get(timeout=0)
 
     def _send(
         self,
@@ -115,15 +220,27 @@ class KafkaSink(Sink):
         value: bytes | None,
         headers: list[tuple[str, bytes]],
     ) -> None:
-        with kafka_errors(self.config, f"writing to the topic {topic}"):
-            if self._producer is None:
-                from kafka import KafkaProducer
+        from kafka.errors import KafkaError
 
-                settings = self.config.settings()
-                self._producer = KafkaProducer(
-                    **settings, acks="all", max_block_ms=settings["bootstrap_timeout_ms"]
-                )
-            if isinstance(key, str):
-                key = key.encode("utf-8", "surrogatepass")
-            future = self._producer.send(topic, value, key, headers)
-        self._sent.append(future)
+        if self._broken is not None:
+            return
+        if isinstance(key, str):
+            key = key.encode("utf-8", "surrogatepass")
+        with kafka_errors(self.config, f"writing to the topic {topic}"):
+            try:
+                self._open()
+                self._open_transaction()
+                self._sent.append(self._producer.send(topic, value, key, headers))
+            except KafkaError as error:
+                if self._transactional_id is None:
+                    raise
+                self._broken = error  # told when the transaction is to be committed
+
+
+def _discard(producer: Any) -> None:
+    """Close a producer without waiting for what it still has to do."""
+    try:
+        producer.close(timeout=0)
+    except Exception:  # whatever state it is in, another takes its place
+        # It gives up closing where there is something left, and its thread would go on.
+        producer._sender.force_close()

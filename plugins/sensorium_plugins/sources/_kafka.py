@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from sensorium.durations import INFINITY, DurationField
-from sensorium.errors import RunError
-from sensorium.plugin import Batch, Record, Source, TopicPartition
+from sensorium.errors import CommitError, RunError
+from sensorium.plugin import Assignee, Batch, Cut, Record, Source, TopicPartition
 from sensorium_plugins._kafka import KafkaConnection, kafka_errors
 from sensorium_plugins._kafka_log import KafkaLog
+from sensorium_plugins.sources._kafka_ends import KafkaEnds
+from sensorium_plugins.sources._kafka_places import KafkaPlace
 
 __all__ = ["KafkaSource", "KafkaSourceConfig"]
 
 _MS: Final = 1_000_000
+_SECOND: Final = 1_000 * _MS
 #: How often the brokers are asked where the partitions end, while nothing comes from one.
 _ASK_NS: Final = 500 * _MS
-#: As `timestamp_type` of a record says that the broker stamped it.
-_APPENDED: Final = 1
+_COMMIT_WAIT_MS: Final = 10_000
+_CLOSE_WAIT_MS: Final = 5_000
 
 
 class KafkaSourceConfig(KafkaConnection):
@@ -29,30 +34,75 @@ class KafkaSourceConfig(KafkaConnection):
     Parameters
     ----------
     start
-        ``earliest``: everything that the topics hold, at every start; ``latest``: what comes from
-        now on.
+        ``earliest``: everything that the topics hold; ``latest``: what comes from now on; or a time
+        with its zone, as ``2026-11-25T08:00:00Z``. Where the group has a stored cut, that is where
+        it goes on.
+    group
+        The consumer group whose members share the partition numbers out, and whose offsets hold the
+        cuts. Without one, this process reads everything, and stores nothing.
+    group_instance_id
+        Names this member of the group, so that it is the same after a restart: then a short absence
+        moves no partitions.
+    session_timeout
+        How long the group waits for a silent member; the sink's ``transaction_timeout`` should not
+        be longer.
+    max_poll_interval
+        How long this member may not ask for records before it gives its partitions back.
     margin
         A partition that has been read to its end counts as read up to the clock less this
         duration. It has to exceed the difference between this clock and the brokers' (on topics
         whose producers stamp the records: the longest delay in sending).
     """
 
-    start: Literal["earliest", "latest"]
-    margin: DurationField = Field(default=1_000_000_000, ge=0, lt=INFINITY)
+    start: Literal["earliest", "latest"] | str
+    group: str | None = Field(default=None, min_length=1)
+    group_instance_id: str | None = Field(default=None, min_length=1)
+    session_timeout: DurationField = Field(default=15 * _SECOND, ge=_SECOND, lt=INFINITY)
+    max_poll_interval: DurationField = Field(default=300 * _SECOND, ge=_SECOND, lt=INFINITY)
+    margin: DurationField = Field(default=_SECOND, ge=0, lt=INFINITY)
+
+    @field_validator("start")
+    @classmethod
+    def _start_is_known(cls, start: str) -> str:
+        if start not in ("earliest", "latest"):
+            try:
+                zone = datetime.fromisoformat(start).tzinfo
+            except ValueError:
+                zone = None
+            if zone is None:
+                raise ValueError(
+                    "start is earliest, latest, or a time with its zone, as 2026-11-25T08:00:00Z"
+                )
+        return start
+
+    @model_validator(mode="after")
+    def _group_is_whole(self) -> KafkaSourceConfig:
+        if self.group_instance_id is not None and self.group is None:
+            raise ValueError("group_instance_id has no use without group")
+        if self.max_poll_interval < self.session_timeout:
+            raise ValueError("max_poll_interval is shorter than session_timeout")
+        return self
+
+    @property
+    def start_ns(self) -> int | None:
+        """The time to start at, in ns since the epoch; None for ``earliest`` and ``latest``."""
+        if self.start in ("earliest", "latest"):
+            return None
+        return int(datetime.fromisoformat(self.start).timestamp() * 1_000) * _MS
 
 
 class KafkaSource(Source):
-    """Every partition of the streams' topics, read by this one process.
+    """The partitions of the streams' topics, all of them or a group member's share.
 
     Log time is the running maximum of a partition's timestamps. Only what committed transactions
-    wrote is read. No offsets are committed: a restart begins at `start` again.
+    wrote is read.
 
     Parameters
     ----------
     config
         A `KafkaSourceConfig`.
     topics
-        Read whole; they have to have equal numbers of partitions.
+        They have to have equal numbers of partitions.
     clock
         Gives the time in ns since the epoch.
     """
@@ -71,16 +121,23 @@ class KafkaSource(Source):
         super().__init__(config, topics)
         self._clock = clock
         self._consumer: Any = None
-        self._log_times: dict[TopicPartition, int] = {}
+        self._listener: Any = None
+        self._ends = KafkaEnds(config)
+        self._assignee: Assignee | None = None
+        self._places: dict[TopicPartition, KafkaPlace] = {}
+        self._before: dict[TopicPartition, KafkaPlace] = {}
+        self._paused: frozenset[TopicPartition] = frozenset()
+        self._error: BaseException | None = None
         self._asked = 0
+        self._member = config.group_instance_id or uuid.uuid4().hex
 
     @classmethod
     def open_log(cls, config: KafkaSourceConfig) -> KafkaLog:
-        """The cluster, for the commands `topics`, `record` and `replay`."""
+        """The cluster, for the commands `topics`, `dlq`, `record` and `replay`."""
         return KafkaLog(config)
 
     def partitions(self) -> Sequence[int]:
-        """The partition numbers of the topics.
+        """The partition numbers of the topics, or those that the group has given to this member.
 
         Raises
         ------
@@ -89,7 +146,7 @@ class KafkaSource(Source):
             number of partitions: a key's streams could then never meet.
         """
         self._open()
-        return sorted({place.partition for place in self._log_times})
+        return sorted({place.partition for place in self._places})
 
     def poll(self, limit: int, timeout: float) -> Batch:
         """Give the next records.
@@ -101,93 +158,312 @@ class KafkaSource(Source):
         """
         self._open()
         with kafka_errors(self.config, "reading"):
-            found = self._consumer.poll(timeout_ms=round(timeout * 1000), max_records=limit)
-        records = [self._record(one) for those in found.values() for one in those]
-        return Batch(records, self._progress({TopicPartition(*place[:2]) for place in found}))
+            try:
+                found = self._consumer.poll(timeout_ms=round(timeout * 1000), max_records=limit)
+            finally:
+                error, self._error = self._error, None
+                if error is not None:
+                    raise error
+        now = self._clock()
+        fetched = {TopicPartition(*place[:2]): those for place, those in found.items()}
+        waiting = [place for place, state in self._places.items() if state.waits]
+        records: list[Record] = []
+        for place in {**fetched, **dict.fromkeys(waiting)}:
+            if place in self._places:  # else it has just been given back
+                records += self._places[place].give(fetched.get(place, ()), now)
+        if waiting or any(state.waits for state in self._places.values()):
+            self._apply_pauses()
+        return Batch(records, self._progress(set(fetched)), positions=self._reached())
+
+    def pause(self, places: Collection[TopicPartition]) -> bool:
+        """From now on give no records of these, and of all others; polling goes on."""
+        if frozenset(places) != self._paused:
+            self._paused = frozenset(places)
+            self._apply_pauses()
+        return True
 
     def close(self) -> None:
-        """Leave the brokers."""
+        """Leave the group and the brokers."""
         consumer, self._consumer = self._consumer, None
+        if self._listener is not None:
+            self._listener.close()
         if consumer is not None:
-            consumer.close()
+            consumer.close(autocommit=False, timeout_ms=_CLOSE_WAIT_MS)
+        self._ends.close()
+
+    # Cuts, in a group.
+
+    @property
+    def keeps_cuts(self) -> bool:
+        """Whether there is a group."""
+        return self.config.group is not None
+
+    @property
+    def member(self) -> str:
+        """``group_instance_id``, or a name of this start."""
+        return f"{self.config.group}-{self._member}"
+
+    def join(self, assignee: Assignee) -> None:
+        """From now on tell `assignee`, within `poll`, which partition numbers are its own."""
+        self._assignee = assignee
+
+    def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Go on at these offsets, with the log times that have been reached there."""
+        from kafka import TopicPartition as Place
+
+        for place, offset in offsets.items():
+            if place in self._before:
+                self._places[place] = self._before[place]
+                self._places[place].forget_waiting()
+            self._places[place].until = None
+            self._consumer.seek(Place(*place), offset)
+
+    def seek_to_time(self, times: Mapping[int, int]) -> None:
+        """Read on from the first records of these log times."""
+        wanted = {it: times[it.partition] for it in self._places if it.partition in times}
+        if wanted:
+            self._begin(self._at_times(wanted))
+
+    def commit(self, cuts: Mapping[int, Cut]) -> None:
+        """Commit the cuts as the group's offsets, in one request.
+
+        Raises
+        ------
+        CommitError
+            If the brokers refuse that, or do not answer.
+        RunError
+            If another process has taken the place of this member.
+        """
+        from kafka.errors import FencedInstanceIdError, KafkaError
+
+        from sensorium_plugins._kafka_offsets import offsets_of
+
+        offsets = offsets_of(cuts)
+        if not offsets:
+            return
+        try:
+            self._consumer.commit(offsets, timeout_ms=_COMMIT_WAIT_MS)
+        except FencedInstanceIdError as error:
+            raise RunError(
+                f"another process has joined the group {self.config.group} as "
+                f"{self.config.group_instance_id}: give each its own group_instance_id"
+            ) from error
+        except KafkaError as error:
+            raise CommitError(
+                f"Kafka at {self.config.bootstrap_servers} did not store the cuts of "
+                f"{sorted(cuts)} ({type(error).__name__}: {error})"
+            ) from error
+
+    def rewind(self) -> None:
+        """Go back to the stored cuts of everything assigned, and tell the assignee."""
+        self.on_assigned({place.partition for place in self._places})
+
+    def membership(self) -> Any:
+        """The member's identity and generation, with which a transaction is fenced."""
+        return self._consumer.group_metadata()
+
+    # What the group's listener is told; see `GroupMember`.
+
+    def on_assigned(self, numbers: set[int]) -> None:
+        """Stand at the stored cuts of these partition numbers, and tell the assignee."""
+        assert self._assignee is not None
+        self._check()
+        self._before = self._places
+        self._places = {
+            place: KafkaPlace(place)
+            for place in (TopicPartition(topic, it) for topic in self.topics for it in numbers)
+        }
+        stored = self._stored(numbers)
+        self._assignee.assigned(stored)
+        self._before = {}
+        self._apply_pauses()
+
+    def on_revoked(self, numbers: set[int]) -> None:
+        """Have the assignee commit what it has of these."""
+        assert self._assignee is not None
+        self._assignee.revoked(numbers)
+
+    def on_lost(self, numbers: set[int]) -> None:
+        """Tell the assignee that these are not its own any more."""
+        assert self._assignee is not None
+        self._assignee.lost(numbers)
+
+    def on_error(self, error: BaseException) -> None:
+        """Raise the error in the poll that goes on."""
+        self._error = error
+
+    def _stored(self, numbers: set[int]) -> dict[int, Cut | None]:
+        """The stored cuts; the consumer stands where each begins, or at the start."""
+        from kafka import TopicPartition as Place
+
+        commits: dict[int, dict[TopicPartition, tuple[int, str]]] = {it: {} for it in numbers}
+        with kafka_errors(self.config, "reading the group's offsets"):
+            for place in self._places:
+                # A transaction of the number's last owner may be open: until it ends, or is timed
+                # out by the broker, there is no answer.
+                found = self._consumer.committed(Place(*place), metadata=True)
+                if found is not None:
+                    commits[place.partition][place] = (found.offset, found.metadata)
+        stored = {number: Cut.read(them) for number, them in commits.items()}
+        offsets = {place: it[0] for them in commits.values() for place, it in them.items()}
+        fresh = [place for place in self._places if place not in offsets]
+        self._begin({**offsets, **self._starts(fresh)})
+        for cut in stored.values():
+            for place, position in cut.positions.items() if cut is not None else ():
+                self._places[place].until = position.next
+        return stored
+
+    # Where it is read.
 
     def _open(self) -> None:
         if self._consumer is not None:
             return
         from kafka import KafkaConsumer
-        from kafka import TopicPartition as Place
 
+        grouped: dict[str, Any] = {}
+        if self.config.group is not None:
+            from sensorium_plugins.sources._kafka_assignor import NumberAssignor
+
+            session = int(self.config.session_timeout) // _MS
+            grouped = {
+                "group_id": self.config.group,
+                "group_instance_id": self.config.group_instance_id,
+                "partition_assignment_strategy": [NumberAssignor()],
+                "session_timeout_ms": session,
+                "heartbeat_interval_ms": min(3_000, session // 5),
+                "max_poll_interval_ms": int(self.config.max_poll_interval) // _MS,
+            }
         with kafka_errors(self.config, "connecting"):
-            consumer = KafkaConsumer(
+            self._consumer = KafkaConsumer(
                 **self.config.settings(),
+                **grouped,
                 enable_auto_commit=False,
                 isolation_level="read_committed",
-                auto_offset_reset=self.config.start,
+                auto_offset_reset="earliest",
             )
         try:
-            with kafka_errors(self.config, "listing partitions"):
-                counts = {
-                    topic: sorted(consumer.partitions_for_topic(topic) or ())
-                    for topic in self.topics
-                }
-            self._check(counts)
-            places = [Place(topic, number) for topic, them in counts.items() for number in them]
-            with kafka_errors(self.config, "finding where to begin"):
-                consumer.assign(places)
-                if self.config.start == "earliest":
-                    consumer.seek_to_beginning(*places)
-                else:
-                    # Now, and not with the first poll: what comes in between is read.
-                    for place, offset in consumer.end_offsets(places).items():
-                        consumer.seek(place, offset)
-        except BaseException:
-            consumer.close()
-            raise
-        self._consumer = consumer
-        self._log_times = {TopicPartition(*place[:2]): -(2**63) for place in places}
+            self._check()
+            if self.config.group is None:
+                self._read_everything()
+            else:
+                from sensorium_plugins.sources._kafka_listener import GroupListener
 
-    def _check(self, counts: dict[str, list[int]]) -> None:
-        missing = [topic for topic, numbers in counts.items() if not numbers]
+                self._listener = GroupListener(self)
+                self._consumer.subscribe(list(self.topics), listener=self._listener)
+        except BaseException:
+            self.close()
+            raise
+
+    def _read_everything(self) -> None:
+        from kafka import TopicPartition as Place
+
+        with kafka_errors(self.config, "finding where to begin"):
+            places = [
+                TopicPartition(topic, number)
+                for topic in self.topics
+                for number in self._consumer.partitions_for_topic(topic)
+            ]
+            self._consumer.assign([Place(*place) for place in places])
+        self._places = {place: KafkaPlace(place) for place in places}
+        # Now, and not with the first poll: what comes in between is read.
+        self._begin(self._starts(places))
+
+    def _starts(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The offsets at which these begin where no cut says so."""
+        from kafka import TopicPartition as Place
+
+        if (start := self.config.start_ns) is not None:
+            return self._at_times(dict.fromkeys(places, start))
+        wanted = [Place(*place) for place in places]
+        with kafka_errors(self.config, "finding where to begin"):
+            if self.config.start == "earliest":
+                found = self._consumer.beginning_offsets(wanted)
+            else:
+                found = self._consumer.end_offsets(wanted)
+        return {TopicPartition(*place[:2]): offset for place, offset in found.items()}
+
+    def _at_times(self, times: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        from kafka import TopicPartition as Place
+
+        wanted = {Place(*place): max(time, 0) // _MS for place, time in times.items()}
+        with kafka_errors(self.config, "finding where to begin"):
+            found = self._consumer.offsets_for_times(wanted)
+            ends = self._consumer.end_offsets([place for place, it in found.items() if it is None])
+        return {
+            TopicPartition(*place[:2]): ends[place] if it is None else it.offset
+            for place, it in found.items()
+        }
+
+    def _begin(self, offsets: Mapping[TopicPartition, int]) -> None:
+        from kafka import TopicPartition as Place
+
+        for place, offset in offsets.items():
+            self._consumer.seek(Place(*place), offset)
+            self._places[place].until = offset
+
+    def _check(self) -> None:
+        with kafka_errors(self.config, "listing partitions"):
+            counts = {
+                topic: len(self._consumer.partitions_for_topic(topic) or ())
+                for topic in self.topics
+            }
+        missing = [topic for topic, count in counts.items() if not count]
         if missing:
             raise RunError(
                 f"Kafka at {self.config.bootstrap_servers}: there is no topic "
                 f"{', '.join(missing)}; create it, or correct the stream's `topic`"
             )
-        if len({len(numbers) for numbers in counts.values()}) > 1:
-            said = ", ".join(f"{topic} {len(numbers)}" for topic, numbers in counts.items())
+        if len(set(counts.values())) > 1:
+            said = ", ".join(f"{topic} {count}" for topic, count in counts.items())
             raise RunError(
                 f"streams that are aligned need topics with equal numbers of partitions; there "
                 f"are {said}"
             )
 
-    def _record(self, one: Any) -> Record:
-        place = TopicPartition(one.topic, one.partition)
-        stamped = one.timestamp * _MS
-        arrived = self._log_times[place] = max(self._log_times[place], stamped)
-        return Record(
-            one.topic,
-            one.partition,
-            one.offset,
-            one.value,
-            one.key,
-            {name: value or b"" for name, value in one.headers},
-            None if one.timestamp_type == _APPENDED else stamped,
-            arrived,
-        )
+    # How far it has been read.
 
-    def _progress(self, busy: set[TopicPartition]) -> dict[TopicPartition, int]:
-        """How far the partitions count as read that gave nothing, because nothing is there."""
-        quiet = [place for place in self._log_times if place not in busy]
-        now = self._clock()  # before the brokers are asked: what they have by then was looked at
-        if not quiet or now - self._asked < _ASK_NS:
-            return {}
-        self._asked = now
+    def _apply_pauses(self) -> None:
+        assigned = self._consumer.assignment()
+        waits = {place for place, state in self._places.items() if state.waits}
+        paused = [it for it in assigned if TopicPartition(*it[:2]) in self._paused | waits]
+        self._consumer.pause(*paused)
+        self._consumer.resume(*(set(assigned) - set(paused)))
+
+    def _reached(self) -> dict[TopicPartition, int]:
+        """Positions that have just been reached and that somebody waits for."""
+        found = {}
+        for place, state in self._places.items():
+            if state.until is not None and not state.waits:
+                position = self._position(place)
+                if position is not None and position >= state.until:
+                    found[place] = position
+                    state.until = None
+        return found
+
+    def _position(self, place: TopicPartition) -> int | None:
         from kafka import TopicPartition as Place
 
-        with kafka_errors(self.config, "asking for the end of partitions"):
-            ends = self._consumer.end_offsets([Place(*place) for place in quiet])
-            return {
-                TopicPartition(*place[:2]): now - int(self.config.margin)
-                for place, end in ends.items()
-                if self._consumer.position(place) >= end
-            }
+        position: int | None = self._consumer.position(Place(*place), timeout_ms=1_000)
+        return position
+
+    def _progress(self, busy: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """How far the partitions count as read that gave nothing, because nothing is there."""
+        now = self._clock()  # before the brokers are asked: what they have by then was looked at
+        if now - self._asked < _ASK_NS:
+            return {}
+        quiet = [it for it, state in self._places.items() if it not in busy and not state.waits]
+        if not quiet:
+            return {}
+        self._asked = now
+        ends = self._ends.ask(quiet)
+        return {
+            place: now - int(self.config.margin)
+            for place in self._at_end(ends)
+            if place in self._places
+        }
+
+    def _at_end(self, ends: Mapping[TopicPartition, int]) -> Iterable[TopicPartition]:
+        for place, end in ends.items():
+            position = self._position(place)
+            if position is not None and position >= end:
+                yield place

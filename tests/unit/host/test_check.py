@@ -21,10 +21,10 @@ def check(pipeline_file: Path, host: PluginHost) -> Check:
     return run
 
 
-def test_what_this_version_does_not_do_is_said(check: Check) -> None:
+def test_a_delivery_that_the_ends_cannot_do_is_said(check: Check) -> None:
     found = {finding.path: finding for finding in check()}
     assert found["delivery"].level == "error"
-    assert found["delivery"].fix == "set it to at_least_once"
+    assert found["delivery"].fix == "give the source a `group`, or set delivery to at_least_once"
 
 
 def test_a_good_pipeline_has_notes_at_most(check: Check) -> None:

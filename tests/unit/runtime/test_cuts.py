@@ -22,8 +22,8 @@ from sensorium.runtime._lane import Lane
 from sensorium.runtime._outbox import Outbox
 
 RUNS = 400 if os.environ.get("SENSORIUM_SOAK") == "1" else 12
-#: Seeds on which each of the deliberate errors shows.
-CONTROLS = range(40)
+#: Seeds on which a deliberate error shows; too short a horizon needs records at its very edge.
+CONTROLS = (15, 43, 88, 106, 0, 1, 2, 3)
 
 
 @pytest.fixture(autouse=True)

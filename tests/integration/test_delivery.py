@@ -1,0 +1,191 @@
+"""Cuts on a real Apache Kafka: a restart goes on, both deliveries, the group's rules."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from kafka_records import read, send
+
+import sensorium_plugins
+from sensorium.errors import ConfigError, RunError
+from sensorium.host import PluginHost, load_pipeline
+from sensorium.plugin import Payload
+from sensorium.runtime import LocalExecutor, Models, RunSummary
+from sensorium.wire import Envelope, write_envelope
+
+SECOND = 1_000_000_000
+NewTopic = Callable[..., str]
+DELIVERIES = ["at_least_once", "exactly_once"]
+_GROUPS = itertools.count()
+
+
+def chunk(key: str, at: int) -> dict[str, Any]:
+    envelope = Envelope(None, key, at, Payload(np.ones((10, 3), "f4")), duration=SECOND // 5)
+    return {"key": key.encode(), "value": write_envelope(envelope)}
+
+
+@pytest.fixture
+def fields(broker: str, new_topic: NewTopic) -> dict[str, Any]:
+    """A pipeline with topics and a group of its own."""
+    stream = {"modality": "sensor-stats", "config": {"channels": 3, "rate": 50}}
+    limits = {"max_delay": "60s", "max_future": "60s", "max_duration": "1s"}
+    return {
+        "pipeline": "watch",
+        "source": {
+            "plugin": "kafka",
+            "bootstrap_servers": broker,
+            "start": "earliest",
+            "group": f"group-{next(_GROUPS)}",
+            "session_timeout": "10s",
+            "margin": "100ms",
+        },
+        "streams": {name: {**stream, **limits, "topic": new_topic(3)} for name in ("a", "g")},
+        "align": {"policy": "window", "size": "1s", "require": "any"},
+        "fusion": {"plugin": "mean"},
+        "tasks": {"moves": {"type": "classification", "labels": ["yes", "no"]}},
+        "sink": {
+            "plugin": "kafka",
+            "bootstrap_servers": broker,
+            "topic": new_topic(),
+            "dead_letters": new_topic(),
+            "transaction_timeout": "10s",
+        },
+        "runtime": {"commit_interval": "100ms"},
+    }
+
+
+def make(fields: dict[str, Any], *, until_end: bool = False) -> LocalExecutor:
+    host = PluginHost(entry_points=[], modules=[sensorium_plugins])
+    pipeline = load_pipeline(fields, plugins=host)
+    modalities = pipeline.modalities()
+    for modality in modalities.values():
+        modality.load("cpu", None)
+    fusion = pipeline.fusion_for(modalities)
+    fusion.load("cpu", None)
+    assert pipeline.source is not None
+    assert pipeline.sink is not None
+    source = pipeline.source(
+        pipeline.source_config, [stream.topic for stream in pipeline.streams.values()]
+    )
+    sink = pipeline.sink(pipeline.sink_config)
+    models = Models(modalities, fusion)
+    return LocalExecutor(pipeline, host, source, sink, models=models, until_end=until_end)
+
+
+def run(fields: dict[str, Any]) -> RunSummary:
+    return make(fields, until_end=True).run()
+
+
+def ids(broker: str, fields: dict[str, Any], count: int) -> list[str]:
+    found = read(broker, fields["sink"]["topic"], count)
+    return [json.loads(one.value)["id"] for one in found]
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_a_second_run_goes_on_where_the_first_has_stopped(
+    broker: str, fields: dict[str, Any], delivery: str
+) -> None:
+    fields["delivery"] = delivery
+    start = time.time_ns() // SECOND * SECOND - 4 * SECOND
+    topics = [it["topic"] for it in fields["streams"].values()]
+    for topic in topics:
+        send(broker, topic, [chunk(f"p{n}", start + at * SECOND // 5) for n in range(6)
+                             for at in range(12)])  # fmt: skip
+    first = run(fields)
+    assert first.events == 144
+    assert first.events == sum(first.fates.values())
+    pending = first.fates.get("pending", 0)
+    second = run(fields)
+    assert second.events == 0
+    assert second.records["replayed"] > 0
+    assert second.adopted == pending
+    assert second.adopted == sum(second.fates.values()) + second.handed_over
+    predictions = ids(broker, fields, first.predictions + second.predictions)
+    assert len(predictions) == len(set(predictions)) == first.predictions + second.predictions
+
+
+def test_a_cut_of_another_configuration_begins_with_what_it_had_not_settled(
+    broker: str, fields: dict[str, Any]
+) -> None:
+    start = time.time_ns() // SECOND * SECOND - 4 * SECOND
+    (topic, _) = [it["topic"] for it in fields["streams"].values()]
+    send(broker, topic, [chunk("p", start + at * SECOND // 5) for at in range(12)])
+    run(fields)
+    fields["align"]["size"] = "500ms"
+    summary = run(fields)
+    assert summary.records.get("replayed", 0) == 0
+    assert summary.events == 12
+
+
+def test_streams_begin_at_a_time(broker: str, fields: dict[str, Any]) -> None:
+    topics = [it["topic"] for it in fields["streams"].values()]
+    now = time.time_ns()
+    for topic in topics:
+        send(broker, topic, [chunk("p", now)])
+    fields["source"]["start"] = "2100-01-01T00:00:00Z"
+    assert run(fields).events == 0
+    fields["source"] |= {"group": "another", "start": "2020-01-01T00:00:00+01:00"}
+    assert run(fields).events == 2
+
+
+def test_offsets_of_something_else_are_refused(broker: str, fields: dict[str, Any]) -> None:
+    from kafka import KafkaConsumer, TopicPartition
+    from kafka.structs import OffsetAndMetadata
+
+    topic = fields["streams"]["a"]["topic"]
+    consumer = KafkaConsumer(bootstrap_servers=broker, group_id=fields["source"]["group"])
+    consumer.assign([TopicPartition(topic, 1)])
+    consumer.commit({TopicPartition(topic, 1): OffsetAndMetadata(0, "mine", -1)})
+    consumer.close()
+    with pytest.raises(RunError, match=r"\[1\] was not written by this version of sensorium"):
+        run(fields)
+
+
+def test_exactly_once_needs_a_group_and_approximate_has_none(fields: dict[str, Any]) -> None:
+    fields["delivery"] = "exactly_once"
+    del fields["source"]["group"]
+    with pytest.raises(ConfigError, match="delivery: exactly_once needs a source that stores"):
+        make(fields)
+    fields["delivery"] = "at_least_once"
+    fields["source"]["group"] = "some"
+    fields["align"] = {"policy": "approximate", "max_interval": "1s"}
+    with pytest.raises(ConfigError, match=r"align.policy: approximate keeps"):
+        make(fields)
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_members_share_the_partition_numbers_and_lose_nothing(
+    broker: str, fields: dict[str, Any], delivery: str
+) -> None:
+    fields["delivery"] = delivery
+    topics = [it["topic"] for it in fields["streams"].values()]
+    start = time.time_ns() // SECOND * SECOND
+    one, two = make(fields), make(fields)
+    threads = [threading.Thread(target=it.run) for it in (one, two)]
+    threads[0].start()
+    for at in range(7):
+        for topic in topics:
+            send(broker, topic, [chunk(f"p{n}", start + at * SECOND) for n in range(6)])
+        # Nothing is told of a set before the next second's events: each round is waited for.
+        read(broker, fields["sink"]["topic"], 6 * at)
+        if at == 2:
+            threads[1].start()
+        if at == 4:
+            one.stop()
+            threads[0].join(60)
+    two.stop()
+    threads[1].join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    found = [json.loads(it.value) for it in read(broker, fields["sink"]["topic"], 36)]
+    sets = {it["id"]: it for it in found}
+    assert len(sets) == 36
+    assert all(len(it["members"]) == 2 for it in sets.values())
+    if delivery == "exactly_once":
+        assert len(found) == 36
