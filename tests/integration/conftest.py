@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from triton_server import NoTritonError, TritonServer, triton_server
 import sensorium.demo
 
 _NUMBERS = itertools.count()
+#: Names are new in every run: the broker may be one that goes on.
+_RUN = uuid.uuid4().hex[:8]
 _LABELS = ["PEN", "ABD", "FEL", "IR", "ER", "TRAP", "ROW"]
 _CHECKPOINT = Path(sensorium.demo.__file__).parent / "data" / "watch.safetensors"
 
@@ -37,7 +40,7 @@ def new_topic(broker: str) -> Iterator[Callable[..., str]]:
     admin = KafkaAdminClient(bootstrap_servers=broker)
 
     def make(partitions: int = 1, stamp: str = "LogAppendTime") -> str:
-        name = f"topic-{next(_NUMBERS)}"
+        name = f"topic-{_RUN}-{next(_NUMBERS)}"
         admin.create_topics(
             [NewTopic(name, partitions, 1, topic_configs={"message.timestamp.type": stamp})]
         )
@@ -56,7 +59,7 @@ def pipeline_file(broker: str, tmp_path: Path) -> Callable[..., Path]:
     """
 
     def write(**parts: Any) -> Path:
-        name = f"watch-{next(_NUMBERS)}"
+        name = f"watch-{_RUN}-{next(_NUMBERS)}"
         stream = {"modality": "sensor-stats", "config": {"channels": 3, "rate": 50}}
         fields = {
             "pipeline": name,

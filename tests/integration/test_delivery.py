@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +23,6 @@ from sensorium.wire import Envelope, write_envelope
 SECOND = 1_000_000_000
 NewTopic = Callable[..., str]
 DELIVERIES = ["at_least_once", "exactly_once"]
-_GROUPS = itertools.count()
 
 
 def chunk(key: str, at: int) -> dict[str, Any]:
@@ -42,7 +41,7 @@ def fields(broker: str, new_topic: NewTopic) -> dict[str, Any]:
             "plugin": "kafka",
             "bootstrap_servers": broker,
             "start": "earliest",
-            "group": f"group-{next(_GROUPS)}",
+            "group": f"group-{uuid.uuid4().hex}",
             "session_timeout": "10s",
             "margin": "100ms",
         },
@@ -131,7 +130,7 @@ def test_streams_begin_at_a_time(broker: str, fields: dict[str, Any]) -> None:
         send(broker, topic, [chunk("p", now)])
     fields["source"]["start"] = "2100-01-01T00:00:00Z"
     assert run(fields).events == 0
-    fields["source"] |= {"group": "another", "start": "2020-01-01T00:00:00+01:00"}
+    fields["source"] |= {"group": f"group-{uuid.uuid4().hex}", "start": "2020-01-01T00:00:00+01:00"}
     assert run(fields).events == 2
 
 
