@@ -254,7 +254,7 @@ class IngestReplica:
             # From here on the line closes both.
             ends.pop_all()
             if exporter is not None:
-                exporter.attach(line.readings)
+                exporter.attach(lambda: [*line.readings(), *self._work.readings()])
             return _Run(order, line, outbox, health, opened.pop_all())
 
     def _line(
