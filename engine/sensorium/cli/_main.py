@@ -26,6 +26,7 @@ _COMMANDS: Final = (
     "plugins",
     "fit",
     "eval",
+    "explain",
     "topics",
     "dlq",
     "record",

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sensorium import __version__
 from sensorium.events import AlignedSet, Prediction
-from sensorium.host import default_host
-from sensorium.observe import STALL_SECONDS, Exporter, Health
+from sensorium.host import ObserveConfig, default_host
+from sensorium.observe import Exporter, Health
 from sensorium.plugin import Sink, Source
 from sensorium.runtime._ends import open_sink, open_source
 from sensorium.runtime._flight import ThreadFlight
@@ -231,7 +231,7 @@ class IngestReplica:
         pipeline = pipeline_of(self._topology, self._settings)
         host = default_host()
         observe = pipeline.config.observe
-        health = Health(STALL_SECONDS if observe is None else observe.stall_after / 1e9)
+        health = Health((observe or ObserveConfig()).stall_after / 1e9)
         outbox = Outbox()
         with ExitStack() as opened:
             exporter = None
@@ -254,7 +254,7 @@ class IngestReplica:
             # From here on the line closes both.
             ends.pop_all()
             if exporter is not None:
-                exporter.attach(line.readings)
+                exporter.attach(lambda: [*line.readings(), *self._work.readings()])
             return _Run(order, line, outbox, health, opened.pop_all())
 
     def _line(
