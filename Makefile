@@ -92,7 +92,7 @@ clean: ## remove the environments and everything built
 $(DEMO)/.installed: pyproject.toml
 	@$(call install,$(DEMO),-e '.[demo]')
 
-$(TEST)/.installed: pyproject.toml
-	@$(call install,$(TEST),-e '.[torch$(comma)train$(comma)image$(comma)audio$(comma)demo]' --group dev)
+$(TEST)/.installed: pyproject.toml plugins/sensorium-ecg/pyproject.toml
+	@$(call install,$(TEST),-e '.[torch$(comma)train$(comma)image$(comma)audio$(comma)demo]' -e plugins/sensorium-ecg --group dev)
 
 comma := ,
