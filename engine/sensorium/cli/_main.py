@@ -31,6 +31,8 @@ _COMMANDS: Final = (
     "dlq",
     "record",
     "replay",
+    "build",
+    "deploy",
 )
 _DONE, _FAILED, _USAGE = 0, 1, 2
 _BROKEN_PIPE, _INTERRUPTED = 141, 130

@@ -246,6 +246,9 @@ class ObserveConfig(_Section):
     stall_after: DurationField = Field(default=60 * _SECOND, gt=0)
     """How long the engine's loop may take over one turn and still count as live, and how long
     source, sink and models may be silent and the engine still count as ready."""
+    silent_after: DurationField = Field(default=60 * _SECOND, gt=0)
+    """How far, in log time, a stream's newest event may lie behind that of another before the log
+    says that the stream is silent."""
 
 
 class PipelineConfig(_Section):

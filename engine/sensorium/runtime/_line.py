@@ -245,6 +245,9 @@ class Line:
         for worked in self._flight.landed():
             start = perf_counter_ns()
             tally, batch = self._tally, worked.batch
+            if worked.model is not None and worked.model != self._model:
+                self._model = worked.model
+                self._journal.model_changed(worked.model)
             tally.spent("encode", worked.encode_ns)
             tally.spent("fuse", worked.fuse_ns)
             tally.meters.landed(batch.sets, len(worked.fused.rows))
