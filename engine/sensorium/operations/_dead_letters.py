@@ -189,11 +189,14 @@ def _original(log: Log, letter: DeadLetter, topics: Collection[str]) -> tuple[Re
     topic, partition, offset = letter.origin.rsplit("/", 2)
     if topic not in topics:
         return None, f"it came from {topic}, which is no topic of the pipeline's streams"
-    data, key = letter.data, letter.record_key
+    data, key, time = letter.data, letter.record_key, letter.time
     if data is None:
         found = log.fetch(topic, int(partition), int(offset))
         if found is None:
             return None, f"its bytes are gone, and so is {letter.origin}"
-        data, key = found.data, found.key
+        data, key, time = found.data, found.key, found.time
         letter = replace(letter, headers=found.headers, attempt=attempts_of(found.headers))
-    return Record(topic, int(partition), int(offset), data, key, replayed_headers(letter)), ""
+    # Where producers stamp, the stamp may be all that says when it happened.
+    stamp = time if time is None or time >= 0 else None
+    headers = replayed_headers(letter)
+    return Record(topic, int(partition), int(offset), data, key, headers, stamp), ""

@@ -174,8 +174,8 @@ def test_its_topics_are_made(pipeline: Pipeline) -> None:
 
 
 def test_its_dead_letters_are_sent_again(pipeline: Pipeline) -> None:
-    letter = DeadLetter("ingest", "WireError", "broken", origin="gyro/1/0", data=b"{",
-                        headers={"trace": b"7"}, record_key=b"k")  # fmt: skip
+    letter = DeadLetter("ingest", "WireError", "broken", time=7 * SECOND, origin="gyro/1/0",
+                        data=b"{", headers={"trace": b"7"}, record_key=b"k")  # fmt: skip
     log = ShelfLog({})
     log.write(Record("dead", 0, 0, letter.data, letter.record_key, dead_letter_headers(letter)))
     log.write(Record("dead", 0, 0, b"of somebody else"))
@@ -184,7 +184,7 @@ def test_its_dead_letters_are_sent_again(pipeline: Pipeline) -> None:
     (done,) = replay_dead_letters(pipeline, [stored])
     assert done.to == "gyro/1"
     (sent,) = SHELF.records[TopicPartition("gyro", 1)]
-    assert (sent.data, sent.key) == (b"{", b"k")
+    assert (sent.data, sent.key, sent.time) == (b"{", b"k", 7 * SECOND)
     assert sent.headers == {"trace": b"7", "sensorium-attempt": b"2"}
     with pytest.raises(RunError, match="dead at 0/1 is no dead letter of Sensorium"):
         list(read_dead_letters(pipeline, places=["0/1"]))
