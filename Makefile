@@ -39,16 +39,19 @@ $(1)/bin/python -m pip install --quiet --disable-pip-version-check uv \
 @touch $@
 endef
 
-.PHONY: help demo test lint soak bench clean
+.PHONY: help demo demo-kafka test lint soak bench chart helm-program apiserver clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  ARGS="..." is added to the command, as in: make demo ARGS="--outage 0.3"'
 
 demo: $(DEMO)/.installed ## set up without torch, and classify real sensor streams live
 	@$(DEMO)/bin/sensorium demo $(ARGS)
 
-test: $(TEST)/.installed ## set up with everything, and run the tests
+demo-kafka: $(DEMO)/.installed ## the same through Apache Kafka: a producer, the engine and a consumer
+	@$(DEMO)/bin/sensorium demo kafka $(ARGS)
+
+test: $(TEST)/.installed helm-program ## set up with everything, and run the tests
 	$(TEST)/bin/python -m pytest $(ARGS)
 
 lint: $(TEST)/.installed ## style, types and layers
@@ -64,6 +67,17 @@ bench: $(TEST)/.installed ## measure the engine, the aligner and the modalities
 	$(TEST)/bin/python tests/benchmarks/pipeline.py $(ARGS)
 	$(TEST)/bin/python tests/benchmarks/align.py
 	$(TEST)/bin/python tests/benchmarks/encoding.py
+
+chart: $(TEST)/.installed ## make the files of the Helm chart that follow from others
+	$(TEST)/bin/python tests/support/chart_schema.py
+	$(TEST)/bin/python tests/support/chart_readme.py
+
+# What tests of the chart need; without it they are skipped with the reason.
+helm-program: $(TEST)/.installed
+	-@$(TEST)/bin/python tests/support/programs.py helm
+
+apiserver: $(TEST)/.installed ## build helm and a Kubernetes API server for the tests of the chart
+	@$(TEST)/bin/python tests/support/programs.py helm apiserver
 
 clean: ## remove the environments and everything built
 	rm -rf $(DEMO) $(TEST) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -11,6 +12,8 @@ from pydantic import Field, model_validator
 from sensorium.durations import INFINITY, DurationField
 from sensorium.errors import RunError
 from sensorium.plugin import PluginConfig
+from sensorium_plugins._kafka_oauth import OAuthConfig, TokenSource
+from sensorium_plugins._kafka_tls import client_context
 
 __all__ = ["KafkaConnection", "kafka_errors"]
 
@@ -26,9 +29,16 @@ class KafkaConnection(PluginConfig):
         As Kafka names it.
     ca_file
         Certificates that the brokers' are checked against, in PEM; the system's if not given.
+    certificate_file, key_file, key_password
+        The client's own certificate and its key, in PEM, for brokers that ask for one. The key may
+        be in the same file as the certificate.
+    verify_hostname
+        Whether a broker's certificate has to be for the host that is connected to.
     sasl_mechanism, username, password
         For the protocols with SASL. The password is best a reference, as
         ``${env:KAFKA_PASSWORD}``.
+    oauth
+        Where access tokens come from, for OAUTHBEARER.
     connect_timeout
         How long to wait for the first broker, and for what it knows of a topic.
     """
@@ -36,27 +46,58 @@ class KafkaConnection(PluginConfig):
     bootstrap_servers: str = Field(min_length=1)
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     ca_file: str | None = None
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+    key_password: str | None = Field(default=None, repr=False)
+    verify_hostname: bool = True
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
     username: str | None = None
     password: str | None = Field(default=None, repr=False)
+    oauth: OAuthConfig | None = None
     connect_timeout: DurationField = Field(default=30_000_000_000, gt=0, lt=INFINITY)
 
     @model_validator(mode="after")
     def _sasl_is_whole(self) -> KafkaConnection:
-        wanted = self.security_protocol.startswith("SASL")
-        given = [self.sasl_mechanism, self.username, self.password]
-        if wanted and None in given:
+        protocol, mechanism = self.security_protocol, self.sasl_mechanism
+        credentials = [self.username, self.password]
+        if not protocol.startswith("SASL"):
+            if mechanism is not None or self.oauth is not None or any(credentials):
+                raise ValueError(
+                    f"sasl_mechanism, username, password and oauth have no use with {protocol}"
+                )
+            return self
+        if mechanism == "OAUTHBEARER":
+            if self.oauth is None or any(credentials):
+                raise ValueError("OAUTHBEARER needs oauth, and neither username nor password")
+            return self
+        if mechanism is None or None in credentials:
+            raise ValueError(f"{protocol} needs sasl_mechanism, username and password, or oauth")
+        if self.oauth is not None:
+            raise ValueError(f"oauth has no use with {mechanism}")
+        return self
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> KafkaConnection:
+        own = [self.certificate_file, self.key_file, self.key_password]
+        if not self.security_protocol.endswith("SSL") and any([*own, self.ca_file]):
             raise ValueError(
-                f"{self.security_protocol} needs sasl_mechanism, username and password"
+                "ca_file, certificate_file, key_file and key_password have no use with "
+                f"{self.security_protocol}"
             )
-        if not wanted and any(given):
-            raise ValueError(
-                f"sasl_mechanism, username and password have no use with {self.security_protocol}"
-            )
+        if any(own) and self.certificate_file is None:
+            raise ValueError("key_file and key_password need certificate_file")
         return self
 
     def settings(self) -> dict[str, Any]:
-        """What clients of kafka-python take."""
+        """What clients of kafka-python take.
+
+        Raises
+        ------
+        ConfigError
+            If a file of certificates or keys cannot be read.
+        RunError
+            If an access token cannot be had.
+        """
         servers = [one.strip() for one in self.bootstrap_servers.split(",")]
         found: dict[str, Any] = {
             "bootstrap_servers": servers,
@@ -65,15 +106,57 @@ class KafkaConnection(PluginConfig):
             "allow_auto_create_topics": False,
             "bootstrap_timeout_ms": int(self.connect_timeout) // 1_000_000,
         }
-        if self.ca_file is not None:
-            found["ssl_cafile"] = self.ca_file
+        if self.security_protocol.endswith("SSL"):
+            found["ssl_context"] = client_context(
+                self.ca_file,
+                self.certificate_file,
+                self.key_file,
+                self.key_password,
+                verify_hostname=self.verify_hostname,
+            )
         if self.sasl_mechanism is not None:
-            found |= {
-                "sasl_mechanism": self.sasl_mechanism,
-                "sasl_plain_username": self.username,
-                "sasl_plain_password": self.password,
-            }
+            _hush()
+            found["sasl_mechanism"] = self.sasl_mechanism
+        if self.oauth is not None:
+            found["sasl_oauth_token_provider"] = _provider(TokenSource(self.oauth))
+        elif self.sasl_mechanism is not None:
+            found["sasl_plain_username"] = self.username
+            found["sasl_plain_password"] = _Masked(self.password)
         return found
+
+
+class _Masked(str):
+    """A text that does not show in the representation of what holds it.
+
+    The client logs its whole configuration, at the level DEBUG.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+def _no_requests(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.DEBUG
+
+
+def _hush() -> None:
+    """Keep the client from logging, at the level DEBUG, the requests that hold the credentials."""
+    for name in ("kafka.net.connection", "kafka.protocol.parser"):
+        logging.getLogger(name).addFilter(_no_requests)  # added once, however often
+
+
+def _provider(source: TokenSource) -> Any:
+    """A token provider of kafka-python; asked once here, where an error reaches the user."""
+    from kafka.net.sasl.oauth import AbstractTokenProvider
+
+    class Provider(AbstractTokenProvider):  # type: ignore[misc,unused-ignore]
+        def token(self) -> str:
+            return source.token()
+
+    source.token()
+    return Provider()
 
 
 @contextmanager
@@ -84,7 +167,13 @@ def kafka_errors(config: KafkaConnection, doing: str) -> Iterator[None]:
     try:
         yield
     except KafkaError as error:
+        check = ["the address, the network"]
+        if config.security_protocol.endswith("SSL"):
+            check.append("the certificates (ca_file)")
+        if config.sasl_mechanism is not None:
+            # A refusal often reaches the client as a connection that was closed.
+            check.append("the credentials")
         raise RunError(
-            f"Kafka at {config.bootstrap_servers}: {doing} failed "
-            f"({type(error).__name__}: {error}); check the address, the network and the rights"
+            f"Kafka at {config.bootstrap_servers}: {doing} failed ({type(error).__name__}: "
+            f"{error}); check {', '.join(check)} and the rights"
         ) from error

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from kafka_broker import NoBrokerError, kafka_broker
 from triton_server import NoTritonError, TritonServer, triton_server
 
+import sensorium.demo
+
 _NUMBERS = itertools.count()
+_LABELS = ["PEN", "ABD", "FEL", "IR", "ER", "TRAP", "ROW"]
+_CHECKPOINT = Path(sensorium.demo.__file__).parent / "data" / "watch.safetensors"
 
 
 @pytest.fixture(scope="session")
@@ -91,3 +97,39 @@ def triton(_triton: TritonServer) -> TritonServer:
     """A Triton server that runs; a test may kill it and start it again."""
     _triton.ensure()
     return _triton
+
+
+@pytest.fixture
+def pipeline_file(broker: str, tmp_path: Path) -> Callable[..., Path]:
+    """Write a pipeline of the streams ``accel`` and ``gyro``, with topics of the test's own.
+
+    The topics are named ``NUMBER.accel``, ``.gyro``, ``.out`` and ``.dead``, and are not made.
+    Parts given by name replace the file's.
+    """
+
+    def write(**parts: Any) -> Path:
+        name = f"watch-{next(_NUMBERS)}"
+        stream = {"modality": "sensor-stats", "config": {"channels": 3, "rate": 50}}
+        fields = {
+            "pipeline": name,
+            "source": {"plugin": "kafka", "bootstrap_servers": broker, "start": "earliest"},
+            "streams": {
+                "accel": {**stream, "topic": f"{name}.accel"},
+                "gyro": {**stream, "topic": f"{name}.gyro"},
+            },
+            "align": {"policy": "window", "size": "1s", "require": "any", "deadline": "20s"},
+            "fusion": {"plugin": "concat", "hidden": [64], "alpha": 3},
+            "tasks": {"exercise": {"type": "classification", "labels": _LABELS}},
+            "checkpoint": str(_CHECKPOINT),
+            "sink": {
+                "plugin": "kafka",
+                "bootstrap_servers": broker,
+                "topic": f"{name}.out",
+                "dead_letters": f"{name}.dead",
+            },
+        }
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(json.dumps({**fields, **parts}))
+        return path
+
+    return write

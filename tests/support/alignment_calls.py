@@ -33,6 +33,8 @@ class ExactRule:
 
     require: Require = "all"
     deadline: Time = INF
+    on_late: str = "drop"
+    revise_within: Time = INF
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class NearestRule:
     streams: Mapping[str, Reach] = field(default_factory=dict)
     require: Require = "all"
     deadline: Time = INF
+    on_late: str = "drop"
+    revise_within: Time = INF
 
     def of(self, stream: str) -> Reach:
         return self.streams.get(stream, self.reach)
@@ -67,6 +71,8 @@ class WindowRule:
     offset: int = 0
     require: Require = "all"
     deadline: Time = INF
+    on_late: str = "drop"
+    revise_within: Time = INF
 
 
 @dataclass(frozen=True)
@@ -74,9 +80,11 @@ class SessionRule:
     """All events between two gaps."""
 
     gap: int
-    max_length: int
+    max_length: Time
     require: Require = "all"
     deadline: Time = INF
+    on_late: str = "drop"
+    """Never ``revise``: sessions are not revised."""
 
 
 Rule: TypeAlias = ExactRule | NearestRule | WindowRule | SessionRule
@@ -142,6 +150,12 @@ class Found:
     absent: frozenset[tuple[str, str]] = frozenset()
     """Per absent stream its name and the reason."""
     unsettled: frozenset[str] = frozenset()
+    revision: int = 0
+
+    @property
+    def place(self) -> tuple[int, str, int]:
+        """Where it stands among the sets of one call."""
+        return (self.time, self.key, self.revision)
 
     @property
     def ids(self) -> str:

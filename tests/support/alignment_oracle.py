@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from alignment_calls import (
     INF,
@@ -199,7 +199,7 @@ class Group:
         required = streams if rule.require == "all" else rule.require
         return all(self.members[stream] for stream in required)
 
-    def found(self, read: Mapping[str, Time]) -> Found:
+    def found(self, read: Mapping[str, Time], revision: int = 0) -> Found:
         unsettled = self.unsettled(read)
         return Found(
             time=self.time,
@@ -213,6 +213,7 @@ class Group:
                 if not members
             ),
             unsettled=unsettled,
+            revision=revision,
         )
 
 
@@ -232,31 +233,56 @@ def outcome(rule: Rule, specs: Mapping[str, Spec], calls: Sequence[Call]) -> Out
     for call in calls:
         log.take(call)
     missed: list[Record] = []
-    if isinstance(rule, ExactRule):
-        groups = list(exact_groups(log, rule))
-    elif isinstance(rule, NearestRule):
-        groups = list(nearest_groups(log, rule, instants(rule, specs, calls)))
-    elif isinstance(rule, WindowRule):
-        groups = list(window_groups(log, rule))
-    else:
-        groups = list(session_groups(log, rule, missed))
+    groups = list(groups_of(log, rule, calls, missed))
     closed = [group for group in groups if group.closed(log.read)]
     wanted = [group for group in closed if group.wanted(rule, list(specs))]
+    revised = list(revisions(log, rule, calls, wanted))
+    used = [r for g in wanted + revised for members in g.members.values() for r in members]
     return Outcome(
-        emitted={group.found(log.read) for group in wanted},
-        fates=Counter(fate(log, record, closed, wanted, missed) for record in log.records),
+        emitted={group.found(log.read) for group in wanted}
+        | {group.found(log.read, revision=1) for group in revised},
+        fates=Counter(fate(log, record, closed, wanted, used, missed) for record in log.records),
         verdicts=[record.verdict for record in log.records],
     )
 
 
+def groups_of(log: Log, rule: Rule, calls: Sequence[Call], missed: list[Record]) -> Iterator[Group]:
+    if isinstance(rule, ExactRule):
+        return exact_groups(log, rule)
+    if isinstance(rule, NearestRule):
+        return nearest_groups(log, rule, instants(rule, log.specs, calls))
+    if isinstance(rule, WindowRule):
+        return window_groups(log, rule)
+    return session_groups(log, rule, missed)
+
+
+def revisions(log: Log, rule: Rule, calls: Sequence[Call], emitted: list[Group]) -> Iterator[Group]:
+    """What sets that were cut off by their deadline have become `revise_within` later, or when
+    they settled before that, where their members are others by then."""
+    if isinstance(rule, SessionRule) or rule.on_late != "revise":
+        return
+    longer = replace(rule, deadline=rule.deadline + rule.revise_within)
+    later = {(g.key, g.time): g for g in groups_of(log, longer, calls, [])}
+    for first in emitted:
+        second = later[first.key, first.time]
+        changed = any(set(second.members[s]) != set(first.members[s]) for s in log.specs)
+        if first.unsettled(log.read) and second.closed(log.read) and changed:
+            yield second
+
+
 def fate(
-    log: Log, record: Record, closed: list[Group], wanted: list[Group], missed: list[Record]
+    log: Log,
+    record: Record,
+    closed: list[Group],
+    wanted: list[Group],
+    used: list[Record],
+    missed: list[Record],
 ) -> str:
     """The fate once everything is closed: matched, late, superseded, unmatched, in this order."""
     rule = log.rule
     if record.verdict != "accepted":
         return record.verdict
-    if any(record in group.members[record.stream] for group in wanted):
+    if record in used:
         return "matched"
     if record in missed:
         return "late"
@@ -435,9 +461,9 @@ def session_groups(log: Log, rule: SessionRule, missed: list[Record]) -> Iterato
     """The sessions of every key and cell; `missed` gets the events that came too late for one."""
     for key in keys_of(log):
         events = [r for stream in log.specs for r in log.accepted(stream, key)]
-        for cell in sorted({event.time // rule.max_length for event in events}):
-            cell_end = (cell + 1) * rule.max_length
-            here = [event for event in events if event.time // rule.max_length == cell]
+        for cell in sorted({cell_of(rule, event.time) for event in events}):
+            cell_end = INF if rule.max_length == INF else (cell + 1) * rule.max_length
+            here = [event for event in events if cell_of(rule, event.time) == cell]
             for session in simulate(rule, here, cell_end, missed):
                 over = max(event.end for event in session) + rule.gap
                 deadline = due(rule, session, cell_end)
@@ -451,13 +477,18 @@ def session_groups(log: Log, rule: SessionRule, missed: list[Record]) -> Iterato
                 )
 
 
-def due(rule: SessionRule, session: list[Record], cell_end: int) -> Time:
+def cell_of(rule: SessionRule, time: int) -> int:
+    """Endless sessions are all in one cell."""
+    return 0 if rule.max_length == INF else int(time // rule.max_length)
+
+
+def due(rule: SessionRule, session: list[Record], cell_end: Time) -> Time:
     over = max(event.end for event in session) + rule.gap
     return min(over, cell_end) + rule.deadline
 
 
 def simulate(
-    rule: SessionRule, events: list[Record], cell_end: int, missed: list[Record]
+    rule: SessionRule, events: list[Record], cell_end: Time, missed: list[Record]
 ) -> list[list[Record]]:
     """Let the events of one key and cell come in the order of their log times."""
     sessions: list[list[Record]] = []

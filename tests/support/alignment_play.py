@@ -35,7 +35,7 @@ def in_oracle(rule: Rule, specs: Mapping[str, Spec], calls: Sequence[Call]) -> P
     for number in range(len(calls)):
         now = outcome(rule, specs, calls[: number + 1])
         fresh = now.emitted - seen
-        played.steps.append(sorted(fresh, key=lambda one: (one.time, one.key)))
+        played.steps.append(sorted(fresh, key=lambda one: one.place))
         seen = now.emitted
         played.fates = now.fates
     return played

@@ -17,6 +17,7 @@ from alignment_calls import (
     Reach,
     Require,
     Rule,
+    SessionRule,
     Spec,
     WindowRule,
 )
@@ -38,6 +39,10 @@ def aligner(rule: Rule, specs: Mapping[str, Spec], **limits: Any) -> Aligner:
 
 def policy(rule: Rule) -> Policy:
     common: dict[str, Any] = {"require": _require(rule.require), "deadline": rule.deadline}
+    common["on_late"] = rule.on_late
+    if rule.on_late == "revise":
+        assert not isinstance(rule, SessionRule)
+        common["revise_within"] = rule.revise_within
     if isinstance(rule, ExactRule):
         return Exact(**common)
     if isinstance(rule, NearestRule):
@@ -90,4 +95,5 @@ def found(aligned: AlignedSet) -> Found:
         ),
         absent=frozenset((stream, str(why)) for stream, why in aligned.absent.items()),
         unsettled=aligned.unsettled,
+        revision=aligned.revision,
     )

@@ -95,16 +95,21 @@ def reach_of(pick: Pick) -> Reach:
 def rule_of(pick: Pick, kind: str, streams: Sequence[str], wild: bool) -> Rule:
     require: Require = pick(["any", "any", "all", tuple(streams[:1]), tuple(streams[-1:])])
     deadline = pick([0, 1, 4, 8, INF]) if wild else INF
+    late: tuple[str, Any] = ("drop", INF)
+    if deadline < INF and kind != "session":
+        late = pick([late, ("revise", INF), ("revise", pick([0, 1, 3, 6]))])
     if kind == "exact":
-        return ExactRule(require, deadline)
+        return ExactRule(require, deadline, *late)
     if kind == "nearest":
         primary = pick([streams[0], streams[-1]])
         own = {name: reach_of(pick) for name in streams if name != primary and pick([0, 1])}
-        return NearestRule(primary, reach_of(pick), own, require, deadline)
+        return NearestRule(primary, reach_of(pick), own, require, deadline, *late)
     if kind == "window":
         size = pick(range(1, 7))
-        return WindowRule(size, pick(range(1, size + 1)), pick(range(-3, 8)), require, deadline)
-    return SessionRule(pick(range(5)), pick([5, 8, 16]), require, deadline)
+        return WindowRule(
+            size, pick(range(1, size + 3)), pick(range(-3, 8)), require, deadline, *late
+        )
+    return SessionRule(pick(range(5)), pick([5, 8, 16, INF]), require, deadline)
 
 
 def log_of(

@@ -21,6 +21,8 @@ CLASSES = [
     plugin.View,
     plugin.Source,
     plugin.Sink,
+    plugin.Logged,
+    plugin.Log,
     plugin.Trainable,
     plugin.Fittable,
     plugin.FusionFittable,
@@ -29,7 +31,7 @@ CLASSES = [
 
 def signature(function: Any) -> str:
     """As it is written: annotations are strings, and lose their quotes."""
-    return str(inspect.signature(function)).replace("'", "")
+    return str(inspect.signature(function)).replace("'", "").replace('"', "")
 
 
 def outline(cls: type[Any]) -> str:
@@ -45,7 +47,9 @@ def outline(cls: type[Any]) -> str:
     for name, member in vars(cls).items():
         if name.startswith(("_", "model_")):
             continue
-        if isinstance(member, property):
+        if isinstance(member, classmethod):
+            lines.append(f"    def {name}{signature(member.__get__(None, cls))}")
+        elif isinstance(member, property):
             lines.append(f"    @property\n    def {name}{signature(member.fget)}")
         elif inspect.isfunction(member):
             lines.append(f"    def {name}{signature(member)}")

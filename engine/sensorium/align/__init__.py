@@ -3,6 +3,8 @@
 from sensorium.align._aligner import Aligner
 from sensorium.align._approximate import Approximate
 from sensorium.align._exact import Exact
+from sensorium.align._horizon import horizon
+from sensorium.align._late import late_letter
 from sensorium.align._nearest import Nearest
 from sensorium.align._snapshot import Snapshot
 from sensorium.align._window import Window
@@ -17,4 +19,6 @@ __all__ = [
     "Snapshot",
     "StreamSpec",
     "Window",
+    "horizon",
+    "late_letter",
 ]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import time as wall
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from heapq import heappop, heappush
 
+from sensorium.align._horizon import horizon
 from sensorium.align._identity import SetIdentity
+from sensorium.align._memory import Memory, checked_limit, drop_void_places, memory_for
 from sensorium.align._snapshot import Snapshot
-from sensorium.align._state import KeyState, KeyStream, StreamState
+from sensorium.align._state import KeyState, KeyStream, StreamState, forget_records
 from sensorium.align._view import KeyView
 from sensorium.durations import INFINITY, Duration
 from sensorium.errors import AlignmentError
@@ -37,11 +39,19 @@ class Aligner:
         Gives the log time, in ns since the epoch, of events that carry none.
     pipeline
         The pipeline's name; it goes into the ids of the sets.
+    max_pending_events, max_pending_bytes
+        How many events may wait for their sets, and how much memory they may hold, by an
+        estimate. When it is more, the sets of the event that has been pending longest are given
+        up, and so on.
+    max_keys
+        How many keys are remembered. When it is more, the one that was heard of longest ago is
+        forgotten; what it still held is evicted.
 
     Raises
     ------
     AlignmentError
-        If there is no stream, or the policy's parameters do not fit the streams.
+        If there is no stream, the policy's parameters do not fit the streams, or a limit is
+        less than 1.
     """
 
     def __init__(
@@ -50,6 +60,10 @@ class Aligner:
         streams: Mapping[str, StreamSpec],
         clock: Callable[[], int] | None = None,
         pipeline: str = "",
+        *,
+        max_pending_events: int | None = None,
+        max_pending_bytes: int | None = None,
+        max_keys: int | None = None,
     ) -> None:
         if not streams:
             raise AlignmentError("an aligner needs at least one stream")
@@ -70,19 +84,31 @@ class Aligner:
             for index, (name, spec) in enumerate(streams.items())
         ]
         self._index = {name: index for index, name in enumerate(names)}
-        self._horizon = _horizon(policy, self._specs)
-        self._keys: dict[str, KeyState] = {}
+        self._horizon = horizon(policy, self._specs)
+        self._max_keys = checked_limit("max_keys", max_keys)
+        #: In the order in which they were last heard of, where their number is limited.
+        self._keys: dict[str, KeyState] = {} if max_keys is None else OrderedDict()
         #: Keys by the log time at which they may be forgotten, if not heard of since.
         self._forgetting: list[tuple[Duration, str]] = []
         #: The least log time over the streams.
         self._least: Duration = -INFINITY
         self._fates: Counter[Fate] = Counter()
-        self._view = KeyView(self._streams, distinct=policy.distinct, fates=self._fates)
+        self._memory = memory_for(max_pending_events, max_pending_bytes)
+        #: Late events that nobody has taken, where they are kept.
+        self._late: list[Event] | None = [] if policy.on_late == "dead-letter" else None
+        self._view = KeyView(
+            self._streams,
+            distinct=policy.distinct,
+            fates=self._fates,
+            memory=self._memory,
+            late=self._late,
+        )
 
     @property
     def fates(self) -> Counter[Fate]:
         """How many events had each fate so far; with ``pending`` they add up to all events."""
-        return Counter({fate: count for fate, count in self._fates.items() if count})
+        # A copy first: a thread that shows them may ask while events are added.
+        return Counter({fate: count for fate, count in self._fates.copy().items() if count})
 
     @property
     def keys(self) -> int:
@@ -110,21 +136,23 @@ class Aligner:
         moved = arrived > stream.log_time
         if moved:
             self._read_up_to(stream, arrived)
-        key = self._keys.get(event.key)
-        if key is None:
-            key = self._new_key(event.key)
+        key = self._key(event.key)
         if arrived > key.newest:
             key.newest = arrived
         settled: list[AlignedSet] = []
         fate = self._judge(stream, key, event, arrived)
         if fate is not None:
             self._fates[fate] += 1
+            if fate is Fate.LATE and self._late is not None:
+                self._late.append(event)
         else:
             if self._accept(stream, key, event):
                 self._settle(key, settled)
         if moved:
             self._wake(stream, settled)
             self._forget()
+        if self._memory is not None and self._memory.exceeded:
+            self._evict(self._memory, settled)
         return _in_order(settled)
 
     def heartbeat(
@@ -178,6 +206,17 @@ class Aligner:
         self._forget()
         return _in_order(settled)
 
+    def take_late(self) -> list[Event]:
+        """Take out the late events since the last time, if ``on_late`` is ``dead-letter``.
+
+        They are in the order in which their fate was decided.
+        """
+        if not self._late:
+            return []
+        late = self._late[:]
+        self._late.clear()
+        return late
+
     def snapshot(self) -> Snapshot:
         """The state at this moment; what happens afterwards does not change it."""
         state = {name: value for name, value in vars(self).items() if name not in _SHARED}
@@ -202,12 +241,23 @@ class Aligner:
             raise AlignmentError(f"there is no stream {name!r}; there are {self._names}")
         return self._streams[index]
 
+    def _key(self, name: str) -> KeyState:
+        """A key that something is heard of."""
+        key = self._keys.get(name)
+        if key is None:
+            return self._new_key(name)
+        if isinstance(self._keys, OrderedDict):
+            self._keys.move_to_end(name)
+        return key
+
     def _new_key(self, name: str) -> KeyState:
+        if len(self._keys) >= self._max_keys:
+            self._evict_key(next(iter(self._keys)))
         streams = [KeyStream(keep_history=self._keep_history) for _ in self._streams]
         matcher = self._policy.matcher(self._names, self._specs)
         key = self._keys[name] = KeyState(name, streams, matcher)
         if self._horizon != INFINITY:
-            heappush(self._forgetting, (-INFINITY, name))
+            self._forget_at(key, -INFINITY)
         return key
 
     def _judge(self, stream: StreamState, key: KeyState, event: Event, arrived: int) -> Fate | None:
@@ -220,10 +270,10 @@ class Aligner:
         for memory in (seen, own.repeated):
             if memory:
                 if memory[next(iter(memory))] < arrived - self._horizon:
-                    self._forget_records(memory, arrived)
+                    forget_records(memory, arrived - self._horizon)
                 if slot in memory or record in memory:
                     # Of an invalid record only the record itself is known, not its time.
-                    self._repeat(own, slot if slot in memory else record, arrived)
+                    own.repeat(slot if slot in memory else record, arrived)
                     return Fate.DUPLICATE
         if time > arrived + stream.max_future or event.duration > stream.max_duration:
             # Its time is not taken: it counts as seen with its id only.
@@ -234,23 +284,6 @@ class Aligner:
             return Fate.LATE
         return None
 
-    @staticmethod
-    def _repeat(own: KeyStream, slot: Hashable, arrived: int) -> None:
-        """Remember a duplicate, so that a further one is known by it."""
-        if own.repeated is None:
-            own.repeated = {}
-        own.repeated.pop(slot, None)
-        own.repeated[slot] = arrived
-
-    def _forget_records(self, seen: dict[Hashable, int], arrived: int) -> None:
-        """Drop what is more than one horizon older, in log time."""
-        limit = arrived - self._horizon
-        while seen:
-            first = next(iter(seen))
-            if seen[first] >= limit:
-                return
-            del seen[first]
-
     def _accept(self, stream: StreamState, key: KeyState, event: Event) -> bool:
         """Hand an event to the matcher; gives whether that may settle anything."""
         own = key.streams[stream.index]
@@ -260,6 +293,8 @@ class Aligner:
         self._view.key = key
         assert isinstance(stream.log_time, int)
         entry = Entry(event, stream.log_time)
+        if self._memory is not None:
+            self._memory.take(entry, key)
         return key.matcher.add(stream.index, entry, self._view) is not False or passed
 
     # What moves, and what that settles.
@@ -284,7 +319,7 @@ class Aligner:
         if name is None:
             stream.promise(bound, self._least)
             return
-        key = self._keys.get(name) or self._new_key(name)
+        key = self._key(name)
         key.newest = max(key.newest, stream.log_time)
         own = key.streams[stream.index]
         if bound > own.bound:
@@ -352,16 +387,22 @@ class Aligner:
         """Forget the keys that every stream has passed by more than the horizon."""
         heap = self._forgetting
         while heap and heap[0][0] < self._least:
-            _, name = heappop(heap)
-            key = self._keys[name]
+            looked_at, name = heappop(heap)
+            key = self._keys.get(name)
+            if key is None or key.forget_at != looked_at:
+                continue  # of a key of this name that was evicted
             when = key.newest + self._horizon
             if when >= self._least:
-                heappush(heap, (when, name))
+                self._forget_at(key, when)
             elif self._holds(key):
                 # Not forgotten yet: ask again when the log has moved on by a horizon.
-                heappush(heap, (self._least + self._horizon, name))
+                self._forget_at(key, self._least + self._horizon)
             else:
                 del self._keys[name]
+
+    def _forget_at(self, key: KeyState, log_time: Duration) -> None:
+        key.forget_at = log_time
+        heappush(self._forgetting, (log_time, key.key))
 
     def _holds(self, key: KeyState) -> bool:
         """Whether the key knows more than what the streams say of any key."""
@@ -370,19 +411,29 @@ class Aligner:
             for own, stream in zip(key.streams, self._streams, strict=True)
         )
 
+    # What goes when there is too much of it.
+
+    def _evict(self, memory: Memory, settled: list[AlignedSet]) -> None:
+        """Give up the sets of what has been pending longest, until the limits hold."""
+        while memory.exceeded:
+            entry, key = memory.first()
+            self._view.key = key
+            key.matcher.evict(entry, self._view)
+            if entry in memory:
+                raise AlignmentError(f"the policy {self._policy.name!r} does not evict an entry")
+            self._settle(key, settled)
+
+    def _evict_key(self, name: str) -> None:
+        key = self._view.key = self._keys.pop(name)
+        for entry in list(key.matcher.held()):
+            entry.mark(Fate.EVICTED)
+            self._view.release(entry)
+        drop_void_places(self._streams, self._forgetting, self._keys)
+
 
 #: Attributes that never change and are shared by all copies.
 _SHARED = ("_policy", "_names", "_specs", "_clock", "_identity", "_keep_history", "_index",
-           "_horizon")  # fmt: skip
-
-
-def _horizon(policy: Policy, specs: Iterable[StreamSpec]) -> Duration:
-    """How long, in log time, a record may matter to another one of its key."""
-    specs = list(specs)
-    extent = policy.extent(max(spec.max_duration for spec in specs))
-    max_delay = max(spec.max_delay for spec in specs)
-    max_future = max(spec.max_future for spec in specs)
-    return 2 * extent + max_delay + max_future + 1
+           "_horizon", "_max_keys")  # fmt: skip
 
 
 def _keep_events(aligner: Aligner) -> dict[int, object]:
@@ -396,5 +447,5 @@ def _in_order(settled: list[AlignedSet]) -> list[AlignedSet]:
     return settled
 
 
-def _order(one: AlignedSet) -> tuple[int, str]:
-    return (one.time, one.key)
+def _order(one: AlignedSet) -> tuple[int, str, int]:
+    return (one.time, one.key, one.revision)

@@ -8,14 +8,14 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sensorium.align._approximate_search import Candidate, Queue, candidate_is_best
+from sensorium.align._approximate_timed import TimedMatcher
+from sensorium.align._require import required_streams
+from sensorium.align._waiting import NEVER
 from sensorium.durations import INFINITY, Duration, DurationField
 from sensorium.events import Fate
 from sensorium.plugin import Entry, Matcher, Policy, Settled, StreamSpec, View
 
 __all__ = ["Approximate"]
-
-#: Beyond every event time; only the bound of a closed stream passes it.
-_NEVER = 2**63
 
 
 class ApproximateStream(BaseModel):
@@ -31,9 +31,11 @@ class Approximate(Policy):
 
     The algorithm is ApproximateTime of ROS message_filters
     (http://wiki.ros.org/message_filters/ApproximateTime). No event is in two sets, sets do not
-    cross, and a set comes out once no event still possible could make a better one. Every set is
-    whole: a stream that falls silent holds up its key until its bound moves on, or until queues
-    overflow.
+    cross, and a set comes out once no event still possible could make a better one. Without a
+    deadline every set is whole, and a stream that falls silent holds up its key until its bound
+    moves on, or until queues overflow. With one, which counts from the event that was logged first
+    of those pending, the best set of what had been logged by then comes out; with ``require`` less
+    than all, it may lack streams.
 
     Parameters
     ----------
@@ -58,10 +60,11 @@ class Approximate(Policy):
 
     @model_validator(mode="after")
     def _whole_sets(self) -> Approximate:
-        if self.require != "all":
-            raise ValueError("approximate makes whole sets only: leave out require")
-        if self.deadline != INFINITY:
-            raise ValueError("approximate has no deadline: leave it out, and set max_delay")
+        if self.require != "all" and self.deadline == INFINITY:
+            raise ValueError(
+                "approximate makes whole sets only, but at a deadline: set deadline, or leave out "
+                "require"
+            )
         return self
 
     def extent(self, max_duration: Duration) -> Duration:
@@ -75,7 +78,17 @@ class Approximate(Policy):
 
     def matcher(self, streams: Sequence[str], specs: Sequence[StreamSpec]) -> Matcher:
         known = [self.streams.get(name, ApproximateStream()) for name in streams]
-        return _ApproximateMatcher(self, [int(one.min_period) for one in known])
+        periods = [int(one.min_period) for one in known]
+        if self.deadline == INFINITY:
+            return _ApproximateMatcher(self, periods)
+        return TimedMatcher(
+            required_streams(self, streams),
+            periods,
+            self.max_interval,
+            1 + self.age_penalty,
+            self.queue_size,
+            self.deadline,
+        )
 
 
 class _ApproximateMatcher(Matcher):
@@ -104,6 +117,7 @@ class _ApproximateMatcher(Matcher):
 
     def settle(self, view: View) -> Iterable[Settled]:
         settled: list[Settled] = []
+        self._advance(view, settled)  # where something was evicted
         # What bounds prove is asked last: they are already beyond events that are taken here.
         for _, stream, entry in sorted(self._ready(view)):
             self._take(stream, entry, view, settled)
@@ -129,15 +143,36 @@ class _ApproximateMatcher(Matcher):
         if len(queue.heads) == 1:
             self._advance(view, settled)
         if len(queue) > self._policy.queue_size:
-            # What was passed over may be needed after all, now that the candidate is given up.
-            self._candidate = None
-            for one in self._queues:
-                one.recover()
-            oldest = queue.heads.popleft()
-            oldest.fate = Fate.EVICTED
-            view.release(oldest)
-            queue.dropped = True
+            self._recover()
+            self._push_out(queue, queue.heads[0], view)
             self._advance(view, settled)
+
+    def _recover(self) -> None:
+        """Give up the candidate: what was passed over may be needed after all."""
+        self._candidate = None
+        for queue in self._queues:
+            queue.recover()
+
+    @staticmethod
+    def _push_out(queue: Queue, entry: Entry, view: View) -> None:
+        queue.heads.remove(entry)
+        entry.fate = Fate.EVICTED
+        view.release(entry)
+        queue.dropped = True
+
+    def evict(self, entry: Entry, view: View) -> None:
+        self._recover()
+        for queue, waiting in zip(self._queues, self._unready, strict=True):
+            if entry in queue.heads:
+                self._push_out(queue, entry, view)
+            elif entry in waiting:
+                waiting.remove(entry)
+                entry.fate = Fate.EVICTED
+                view.release(entry)
+
+    def held(self) -> Iterable[Entry]:
+        for queue, waiting in zip(self._queues, self._unready, strict=True):
+            yield from (*queue.heads, *queue.past, *waiting)
 
     def _advance(self, view: View, settled: list[Settled]) -> None:
         """Look at sets as long as every stream has an event to look at."""
@@ -193,7 +228,7 @@ class _ApproximateMatcher(Matcher):
         if not heads:
             return False
         start, queue = min(heads, key=lambda it: it[0])
-        last = min(start + self._policy.max_interval, _NEVER)
+        last = min(start + self._policy.max_interval, NEVER)
         for stream, one in enumerate(self._queues):
             if not one.heads:
                 if view.bound(stream) > last:

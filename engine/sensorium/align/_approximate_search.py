@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from sensorium.durations import Duration
+from sensorium.durations import INFINITY, Duration
 from sensorium.plugin import Entry, View
 
 __all__ = ["Candidate", "Queue", "candidate_is_best"]
@@ -65,19 +65,24 @@ class Candidate:
 
 
 def candidate_is_best(
-    candidate: Candidate, queues: Sequence[Queue], penalty: float, view: View
+    candidate: Candidate,
+    queues: Sequence[Queue],
+    penalty: float,
+    view: View,
+    at: Duration = INFINITY,
 ) -> bool:
     """Whether a candidate beats every set that is still possible.
 
     The search goes on as if the streams that have nothing more gave their next event at the
-    earliest moment: when the stream's bound, its `min_period` and the pivot allow it. Where it
+    earliest moment: when the stream's bound as of log time `at`, its `min_period` and the pivot
+    allow it. Where it
     cannot tell, the view is asked to call again when a bound has moved far enough.
     """
     ahead = [0] * len(queues)
     while True:
         times = [
-            _time_of(queue, at, candidate, view, stream)
-            for stream, (queue, at) in enumerate(zip(queues, ahead, strict=True))
+            _time_of(queue, place, candidate, view.bound(stream, at))
+            for stream, (queue, place) in enumerate(zip(queues, ahead, strict=True))
         ]
         start, end = min(times), max(times)
         worse = (end - candidate.end) * penalty
@@ -87,14 +92,14 @@ def candidate_is_best(
             break
         ahead[times.index(start)] += 1
     enough = candidate.end + int((candidate.pivot_time - candidate.start) / penalty)
-    for stream, (queue, at) in enumerate(zip(queues, ahead, strict=True)):
-        if at == len(queue.heads):
-            view.wake(stream, enough)
+    for stream, (queue, place) in enumerate(zip(queues, ahead, strict=True)):
+        if place == len(queue.heads):
+            view.wake(stream, enough, at)
     return False
 
 
-def _time_of(queue: Queue, at: int, candidate: Candidate, view: View, stream: int) -> Duration:
-    if at < len(queue.heads):
-        return queue.heads[at].event.time
+def _time_of(queue: Queue, place: int, candidate: Candidate, bound: Duration) -> Duration:
+    if place < len(queue.heads):
+        return queue.heads[place].event.time
     newest = (queue.heads or queue.past)[-1].event.time
-    return max(newest + queue.min_period, candidate.pivot_time, view.bound(stream))
+    return max(newest + queue.min_period, candidate.pivot_time, bound)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from sensorium.align._require import required_streams
@@ -18,39 +18,55 @@ class Exact(Policy):
     """A set is the events of equal time, at most one a stream."""
 
     name: ClassVar[str] = "exact"
+    revises: ClassVar[bool] = True
 
     def extent(self, max_duration: Duration) -> Duration:
         return 0
 
     def matcher(self, streams: Sequence[str], specs: Sequence[StreamSpec]) -> Matcher:
-        return _ExactMatcher(len(streams), required_streams(self, streams), self.deadline)
+        required = required_streams(self, streams)
+        return _ExactMatcher(len(streams), required, self.deadline, self.revisions_end)
 
 
 class _Group:
     """The events of one time."""
 
-    __slots__ = ("blocker", "deadline", "entries")
+    __slots__ = ("blocker", "deadline", "emitted", "entries")
 
     def __init__(self) -> None:
         self.entries: dict[int, Entry] = {}
         #: Of the member that was logged first; it can only fall as older log times are read.
         self.deadline: Duration = INFINITY
+        #: The streams of its set, once that is emitted; from then on it may be revised.
+        self.emitted: frozenset[int] | None = None
         #: The stream that was found open last; what others add settles nothing.
         self.blocker = -1
 
 
 class _ExactMatcher(Matcher):
-    __slots__ = ("_deadline", "_fresh", "_groups", "_required", "_timed_out", "_waiting")
+    __slots__ = (
+        "_deadline", "_evicted", "_fresh", "_groups", "_required", "_revise_within",
+        "_timed_out", "_waiting",
+    )  # fmt: skip
 
-    def __init__(self, streams: int, required: frozenset[int], deadline: Duration) -> None:
+    def __init__(
+        self,
+        streams: int,
+        required: frozenset[int],
+        deadline: Duration,
+        revise_within: Duration | None,
+    ) -> None:
         self._required = required
         self._deadline = deadline
+        self._revise_within = revise_within
         self._groups: dict[int, _Group] = {}
         self._waiting = [Waiting() for _ in range(streams)]
         #: Times to look at in the next call of `settle`.
         self._fresh: list[int] = []
         #: Per time whose set the deadline closed, the streams that had not settled.
         self._timed_out: dict[int, frozenset[int]] = {}
+        #: The newest time that was given up: no set begins anew at it or before.
+        self._evicted: Duration = -INFINITY
 
     @property
     def idle(self) -> bool:
@@ -64,10 +80,14 @@ class _ExactMatcher(Matcher):
             return False
         group = self._groups.get(time)
         if group is None:
+            if time <= self._evicted:
+                entry.mark(Fate.EVICTED)
+                view.release(entry)
+                return False
             group = self._groups[time] = _Group()
         group.entries[stream] = entry
         deadline = entry.arrived + self._deadline
-        earlier = deadline < group.deadline
+        earlier = deadline < group.deadline and group.emitted is None
         if earlier:
             group.deadline = deadline
         if group.blocker not in (-1, stream) and not earlier:
@@ -79,10 +99,28 @@ class _ExactMatcher(Matcher):
         times, self._fresh = self._fresh, []
         for stream, waiting in enumerate(self._waiting):
             times += waiting.due(stream, view)
-        settled = [self._try(time, view) for time in dict.fromkeys(times) if time in self._groups]
+        settled: list[Settled] = []
+        for time in dict.fromkeys(times):
+            if time in self._groups:
+                one = self._try(time, view)
+                if one is not None:
+                    settled.append(one)
+                    if time in self._groups and (revised := self._try(time, view)):
+                        settled.append(revised)
         if self._timed_out:
             self._forget(view)
-        return [one for one in settled if one is not None]
+        return settled
+
+    def evict(self, entry: Entry, view: View) -> None:
+        time = entry.event.time
+        self._evicted = max(self._evicted, time)
+        for one in self._groups.pop(time).entries.values():
+            one.mark(Fate.EVICTED)
+            view.release(one)
+
+    def held(self) -> Iterable[Entry]:
+        for group in self._groups.values():
+            yield from group.entries.values()
 
     def _try(self, time: int, view: View) -> Settled | None:
         """Close the group if every stream is settled or has passed the deadline."""
@@ -100,10 +138,13 @@ class _ExactMatcher(Matcher):
                     self._waiting[stream].push(time, time, deadline)
                     return None
                 unsettled.append(stream)
+        wanted = members.keys() >= self._required and members.keys() != group.emitted
+        if wanted and unsettled and group.emitted is None and self._revise_within is not None:
+            self._expect_more(group, members, self._revise_within)
+            return Settled(time, time, time, time, members, frozenset(unsettled))
         del self._groups[time]
         if unsettled:
             self._timed_out[time] = frozenset(unsettled)
-        wanted = members.keys() >= self._required
         for stream, entry in group.entries.items():
             if stream not in members:
                 entry.mark(Fate.LATE)
@@ -112,7 +153,19 @@ class _ExactMatcher(Matcher):
             view.release(entry)
         if not wanted:
             return None
-        return Settled(time, time, time, time, members, frozenset(unsettled))
+        revision = 0 if group.emitted is None else 1
+        return Settled(time, time, time, time, members, frozenset(unsettled), revision)
+
+    @staticmethod
+    def _expect_more(
+        group: _Group, members: Mapping[int, Sequence[Entry]], within: Duration
+    ) -> None:
+        """Keep the group of a set that is emitted, for a revision."""
+        for entries in members.values():
+            entries[0].mark(Fate.MATCHED)
+        group.emitted = frozenset(members)
+        group.deadline += within
+        group.blocker = -1
 
     def _forget(self, view: View) -> None:
         """Drop the notes on closed times at which nothing can come any more."""

@@ -44,6 +44,7 @@ class Nearest(Policy):
     """
 
     name: ClassVar[str] = "nearest"
+    revises: ClassVar[bool] = True
 
     primary: str
     before: DurationField = Field(default=0, ge=0)
@@ -69,7 +70,9 @@ class Nearest(Policy):
     def matcher(self, streams: Sequence[str], specs: Sequence[StreamSpec]) -> Matcher:
         reaches = [self._reach(name, spec) for name, spec in zip(streams, specs, strict=True)]
         required = required_streams(self, streams)
-        return _NearestMatcher(streams.index(self.primary), reaches, required, self.deadline)
+        return _NearestMatcher(
+            streams.index(self.primary), reaches, required, self.deadline, self.revisions_end
+        )
 
     def _reach(self, stream: str, spec: StreamSpec) -> Reach:
         own = self.streams.get(stream, NearestStream())
@@ -84,29 +87,38 @@ class Nearest(Policy):
 class _Anchor:
     """A primary event whose set is not closed."""
 
-    __slots__ = ("blocker", "deadline", "entry", "time")
+    __slots__ = ("blocker", "deadline", "emitted", "entry", "time")
 
     def __init__(self, entry: Entry, deadline: Duration) -> None:
         self.entry = entry
         self.time = entry.event.time
         self.deadline = deadline
+        #: The members of its set, once that is emitted; from then on it may be revised.
+        self.emitted: Mapping[int, Sequence[Entry]] | None = None
         #: The stream that was found open last, to be looked at first.
         self.blocker = -1
 
 
 class _NearestMatcher(Matcher):
     __slots__ = (
-        "_active", "_anchors", "_candidates", "_deadline", "_due", "_emitted", "_others",
-        "_primary", "_reaches", "_required", "_timed_out", "_times", "_waiting",
+        "_active", "_anchors", "_candidates", "_deadline", "_due", "_emitted",
+        "_evicted", "_others", "_primary", "_reaches", "_required", "_revise_within",
+        "_timed_out", "_times", "_waiting",
     )  # fmt: skip
 
     def __init__(
-        self, primary: int, reaches: Sequence[Reach], required: frozenset[int], deadline: Duration
+        self,
+        primary: int,
+        reaches: Sequence[Reach],
+        required: frozenset[int],
+        deadline: Duration,
+        revise_within: Duration | None,
     ) -> None:
         self._primary = primary
         self._reaches = reaches
         self._required = required
         self._deadline = deadline
+        self._revise_within = revise_within
         self._others = [stream for stream in range(len(reaches)) if stream != primary]
         self._candidates = [Candidates() for _ in reaches]
         self._anchors: dict[int, _Anchor] = {}
@@ -120,6 +132,8 @@ class _NearestMatcher(Matcher):
         self._emitted: list[int] = []
         #: (time, deadline, unsettled streams) of the sets that a deadline closed.
         self._timed_out: list[tuple[int, Duration, frozenset[int]]] = []
+        #: Up to this time a primary may have had a candidate that was given up.
+        self._evicted: Duration = -INFINITY
 
     @property
     def idle(self) -> bool:
@@ -128,6 +142,10 @@ class _NearestMatcher(Matcher):
     def add(self, stream: int, entry: Entry, view: View) -> bool:
         time = entry.event.time
         if stream == self._primary:
+            if time <= self._evicted:
+                entry.mark(Fate.EVICTED)
+                view.release(entry)
+                return False
             self._anchors[time] = _Anchor(entry, entry.arrived + self._deadline)
             insort(self._times, time)
             self._active.append(time)
@@ -152,12 +170,12 @@ class _NearestMatcher(Matcher):
         settled = []
         closed = False
         for time in dict.fromkeys(times):
-            anchor = self._anchors.get(time)
-            if anchor is None:
-                continue
-            members: dict[int, list[Entry]] = {self._primary: [anchor.entry]}
-            unsettled = self._match(anchor, members, view)
-            if unsettled is not None:
+            # A set that comes out at its deadline may be ready for its revision at once.
+            while (anchor := self._anchors.get(time)) is not None:
+                members: dict[int, list[Entry]] = {self._primary: [anchor.entry]}
+                unsettled = self._match(anchor, members, view)
+                if unsettled is None:
+                    break
                 closed = True
                 one = self._close(anchor, members, unsettled, view)
                 if one is not None:
@@ -165,6 +183,39 @@ class _NearestMatcher(Matcher):
         self._release(self._others if closed else self._due, view)
         self._due = self._others
         return settled
+
+    def evict(self, entry: Entry, view: View) -> None:
+        time = entry.event.time
+        anchor = self._anchors.get(time)
+        if anchor is not None and anchor.entry is entry:
+            self._give_up(time, view)
+            return
+        for stream in self._others:
+            candidates = self._candidates[stream]
+            at = bisect_left(candidates.times, time)
+            if at < len(candidates.entries) and candidates.entries[at] is entry:
+                break
+        del candidates.times[at], candidates.entries[at]
+        entry.mark(Fate.EVICTED)
+        view.release(entry)
+        reach = self._reaches[stream]
+        last = last_instant(entry) + reach.before
+        self._evicted = max(self._evicted, last)
+        low, high = bisect_left(self._times, time - reach.after), bisect_right(self._times, last)
+        for one in self._times[low:high]:
+            self._give_up(one, view)
+
+    def _give_up(self, time: int, view: View) -> None:
+        anchor = self._anchors.pop(time)
+        del self._times[bisect_left(self._times, time)]
+        anchor.entry.mark(Fate.EVICTED)
+        view.release(anchor.entry)
+
+    def held(self) -> Iterable[Entry]:
+        for anchor in self._anchors.values():
+            yield anchor.entry
+        for candidates in self._candidates:
+            yield from candidates.entries
 
     def _match(
         self, anchor: _Anchor, members: dict[int, list[Entry]], view: View
@@ -216,23 +267,30 @@ class _NearestMatcher(Matcher):
         view: View,
     ) -> Settled | None:
         t = anchor.time
-        del self._anchors[t]
-        del self._times[bisect_left(self._times, t)]
-        if unsettled:
-            insort(self._timed_out, (t, anchor.deadline, unsettled), key=_time_of)
-        wanted = members.keys() >= self._required
+        first = anchor.emitted is None
+        wanted = members.keys() >= self._required and members != anchor.emitted
         if wanted:
             for entries in members.values():
                 entries[0].fate = Fate.MATCHED
-            insort(self._emitted, t)
-        view.release(anchor.entry)
+        if first:
+            if unsettled:
+                insort(self._timed_out, (t, anchor.deadline, unsettled), key=_time_of)
+            if wanted:
+                insort(self._emitted, t)
+        if first and wanted and unsettled and self._revise_within is not None:
+            anchor.emitted = members
+            anchor.deadline += self._revise_within
+        else:
+            del self._anchors[t]
+            del self._times[bisect_left(self._times, t)]
+            view.release(anchor.entry)
         if not wanted:
             return None
         before = max((self._reaches[stream].before for stream in self._others), default=0)
         after = max((self._reaches[stream].after for stream in self._others), default=0)
         start = t if before == INFINITY else t - int(before)
         end = t if after == INFINITY else t + int(after)
-        return Settled(t, t, start, end, members, unsettled)
+        return Settled(t, t, start, end, members, unsettled, 0 if first else 1)
 
     def _release(self, streams: Iterable[int], view: View) -> None:
         """Let go of the oldest entries that no open or future primary can reach."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Sequence
 
+from sensorium.align._waiting import NEVER
 from sensorium.durations import INFINITY, Duration
 from sensorium.events import Fate
 from sensorium.plugin import Entry, Matcher, Settled, View
@@ -60,14 +61,14 @@ class SessionMatcher(Matcher):
     the order of log time; they are formed again when a stream is read behind another.
     """
 
-    __slots__ = ("_cells", "_deadline", "_gap", "_length", "_required", "_streams")
+    __slots__ = ("_cells", "_deadline", "_evicted", "_gap", "_length", "_required", "_streams")
 
     def __init__(
         self,
         streams: int,
         required: frozenset[int],
         gap: int,
-        max_length: int,
+        max_length: Duration,
         deadline: Duration,
     ) -> None:
         self._streams = streams
@@ -76,19 +77,24 @@ class SessionMatcher(Matcher):
         self._length = max_length
         self._deadline = deadline
         self._cells: dict[int, _Cell] = {}
+        #: What is not later than this may belong to a session that was given up.
+        self._evicted: Duration = -INFINITY
 
     @property
     def idle(self) -> bool:
         return not self._cells
 
     def add(self, stream: int, entry: Entry, view: View) -> None:
-        number = entry.event.time // self._length
+        number = self._number(entry)
         cell = self._cells.get(number)
         if cell is None:
             cell = self._cells[number] = _Cell()
         member = (stream, entry)
         event = entry.event
-        if any(closed.reaches(event.time, event.end, self._gap) for closed in cell.closed):
+        if event.time <= self._evicted:
+            entry.mark(Fate.EVICTED)
+            view.release(entry)
+        elif any(closed.reaches(event.time, event.end, self._gap) for closed in cell.closed):
             entry.mark(Fate.LATE)
             view.release(entry)
         elif self._deadline == INFINITY:
@@ -108,7 +114,7 @@ class SessionMatcher(Matcher):
             if cell.late:
                 self._release_late(cell, number, view)
             if cell.closed:
-                last = (number + 1) * self._length - 1
+                last = self._end(number) - 1
                 cell.closed = [
                     session
                     for session in cell.closed
@@ -122,9 +128,41 @@ class SessionMatcher(Matcher):
                 del self._cells[number]
         return settled
 
+    def evict(self, entry: Entry, view: View) -> None:
+        """Give up the entry's session and all before it: what comes later is kept from these by
+        its time alone."""
+        number = self._number(entry)
+        end = entry.event.end
+        for session in self._cells[number].open:
+            if any(member[1] is entry for member in session.members):
+                end = session.end
+        last = min(end + self._gap, self._end(number) - 1)
+        self._evicted = max(self._evicted, last)
+        for one in [one for one in self._cells if one <= number]:
+            cell = self._cells[one]
+            gone = [member for member in cell.members if member[1].event.time <= end]
+            cell.members = [member for member in cell.members if member[1].event.time > end]
+            cell.open = [session for session in cell.open if session.start > end]
+            for _, other in gone:
+                other.mark(Fate.EVICTED)
+                view.release(other)
+
+    def held(self) -> Iterable[Entry]:
+        for cell in self._cells.values():
+            for _, entry in cell.members:
+                yield entry
+
+    def _number(self, entry: Entry) -> int:
+        """The number of the entry's cell; without cuts all is one cell."""
+        return 0 if self._length == INFINITY else int(entry.event.time // self._length)
+
+    def _end(self, number: int) -> Duration:
+        """The end of a cell."""
+        return NEVER if self._length == INFINITY else (number + 1) * self._length
+
     def _due(self, session: _Session, number: int) -> Duration:
         """The session's deadline, in log time."""
-        return min(session.end + self._gap, (number + 1) * self._length) + self._deadline
+        return min(session.end + self._gap, self._end(number)) + self._deadline
 
     def _join(self, sessions: list[_Session], member: _Member) -> None:
         """Put an event into the sessions within its reach, which become one."""
@@ -174,7 +212,7 @@ class SessionMatcher(Matcher):
 
     def _unsettled(self, session: _Session, number: int, view: View) -> frozenset[int] | None:
         deadline = self._due(session, number)
-        last = min(session.end + self._gap, (number + 1) * self._length - 1)
+        last = min(session.end + self._gap, self._end(number) - 1)
         unsettled = []
         for stream in range(self._streams):
             if view.open(stream, -INFINITY, last, deadline):
@@ -208,7 +246,7 @@ class SessionMatcher(Matcher):
     def _release_late(self, cell: _Cell, number: int, view: View) -> None:
         """Let go of what missed its session, once nothing logged before it can be read any more:
         until then a session that is found to be longer may still take it."""
-        end = (number + 1) * self._length - 1
+        end = self._end(number) - 1
         left = []
         for member in cell.members:
             entry = member[1]

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from sensorium.durations import INFINITY, Duration
 from sensorium.plugin import Matcher, StreamSpec
 
-__all__ = ["History", "KeyState", "KeyStream", "StreamState"]
+__all__ = ["History", "KeyState", "KeyStream", "StreamState", "forget_records"]
 
 
 class History:
@@ -133,11 +133,27 @@ class KeyStream:
         self.wake_bound = INFINITY
         return True
 
+    def repeat(self, slot: Hashable, arrived: int) -> None:
+        """Remember a duplicate, so that a further one is known by it."""
+        if self.repeated is None:
+            self.repeated = {}
+        self.repeated.pop(slot, None)
+        self.repeated[slot] = arrived
+
+
+def forget_records(seen: dict[Hashable, int], limit: Duration) -> None:
+    """Drop the records that were logged before `limit`; `seen` is in log order."""
+    while seen:
+        first = next(iter(seen))
+        if seen[first] >= limit:
+            return
+        del seen[first]
+
 
 class KeyState:
     """One key: its streams, its matcher, and when it was last heard of."""
 
-    __slots__ = ("key", "matcher", "newest", "streams")
+    __slots__ = ("forget_at", "key", "matcher", "newest", "streams")
 
     def __init__(self, key: str, streams: list[KeyStream], matcher: Matcher) -> None:
         self.key = key
@@ -145,3 +161,5 @@ class KeyState:
         self.matcher = matcher
         #: The greatest log time of its records.
         self.newest: Duration = -INFINITY
+        #: The log time at which it may be forgotten, if it was not heard of since.
+        self.forget_at: Duration = -INFINITY

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from heapq import heappush
 
+from sensorium.align._memory import Memory
 from sensorium.align._state import KeyState, StreamState
 from sensorium.durations import INFINITY, Duration
-from sensorium.events import Fate
+from sensorium.events import Event, Fate
 from sensorium.plugin import Entry, View
 
 __all__ = ["KeyView"]
@@ -16,12 +17,23 @@ __all__ = ["KeyView"]
 class KeyView(View):
     """The view of one key at a time; the aligner points it at the key that it settles."""
 
-    __slots__ = ("distinct", "fates", "key", "streams")
+    __slots__ = ("distinct", "fates", "key", "late", "memory", "streams")
 
-    def __init__(self, streams: list[StreamState], *, distinct: bool, fates: Counter[Fate]) -> None:
+    def __init__(
+        self,
+        streams: list[StreamState],
+        *,
+        distinct: bool,
+        fates: Counter[Fate],
+        memory: Memory | None,
+        late: list[Event] | None,
+    ) -> None:
         self.streams = streams
         self.distinct = distinct
         self.fates = fates
+        self.memory = memory
+        #: Where late events are kept, if they are.
+        self.late = late
         self.key: KeyState
 
     def bound(self, stream: int, at: Duration = INFINITY) -> Duration:
@@ -82,3 +94,7 @@ class KeyView(View):
     def release(self, entry: Entry) -> None:
         self.fates[entry.fate] += 1
         self.fates[Fate.PENDING] -= 1
+        if self.memory is not None:
+            self.memory.drop(entry)
+        if self.late is not None and entry.fate is Fate.LATE:
+            self.late.append(entry.event)

@@ -7,7 +7,10 @@ from heapq import heappop, heappush
 from sensorium.durations import INFINITY, Duration
 from sensorium.plugin import View
 
-__all__ = ["Waiting"]
+__all__ = ["NEVER", "Waiting"]
+
+#: Beyond every event time; only the bound of a closed stream passes it.
+NEVER = 2**63
 
 
 class Waiting:

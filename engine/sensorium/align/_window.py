@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import Field, model_validator
@@ -32,17 +33,19 @@ class Window(Policy):
         Of session windows, instead of `size`: a session goes on while the next event's time is at
         most `gap` after the latest end so far.
     max_length
-        Sessions are always cut at epoch multiples of this.
+        Sessions are always cut at epoch multiples of this; with ``"inf"`` never, but then no
+        key is ever forgotten.
     """
 
     name: ClassVar[str] = "window"
     distinct: ClassVar[bool] = False
+    revises: ClassVar[bool] = True
 
     size: DurationField | None = Field(default=None, gt=0, lt=INFINITY)
     hop: DurationField | None = Field(default=None, gt=0, lt=INFINITY)
     offset: DurationField = Field(default=0, lt=INFINITY)
     gap: DurationField | None = Field(default=None, ge=0, lt=INFINITY)
-    max_length: DurationField | None = Field(default=None, gt=0, lt=INFINITY)
+    max_length: DurationField | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _one_kind(self) -> Window:
@@ -53,6 +56,9 @@ class Window(Policy):
             raise ValueError("a window needs size, or gap and max_length (a session)")
         if session and (self.gap is None or self.max_length is None):
             raise ValueError("a session needs both gap and max_length")
+        if session and self.on_late == "revise":
+            # An event may join two sessions that were emitted: no one set would revise them.
+            raise ValueError("sessions are not revised: on_late is drop or dead-letter for them")
         return self
 
     def extent(self, max_duration: Duration) -> Duration:
@@ -67,11 +73,19 @@ class Window(Policy):
             assert self.gap is not None
             assert self.max_length is not None
             return SessionMatcher(
-                len(streams), required, int(self.gap), int(self.max_length), self.deadline
+                len(streams), required, int(self.gap), self.max_length, self.deadline
             )
         size = int(self.size)
         hop = size if self.hop is None else int(self.hop)
-        return _WindowMatcher(len(streams), required, size, hop, int(self.offset), self.deadline)
+        return _WindowMatcher(
+            len(streams),
+            required,
+            size,
+            hop,
+            int(self.offset),
+            self.deadline,
+            self.revisions_end,
+        )
 
 
 def event_time(entry: Entry) -> int:
@@ -80,8 +94,10 @@ def event_time(entry: Entry) -> int:
 
 
 class _WindowMatcher(Matcher):
-    __slots__ = ("_deadline", "_hop", "_offset", "_required", "_size", "_starts", "_streams",
-                 "_windows")  # fmt: skip
+    __slots__ = (
+        "_deadline", "_emitted", "_evicted", "_hop", "_last", "_offset", "_required",
+        "_revise_within", "_revising", "_size", "_starts", "_streams", "_windows",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -91,6 +107,7 @@ class _WindowMatcher(Matcher):
         hop: int,
         offset: int,
         deadline: Duration,
+        revise_within: Duration | None,
     ) -> None:
         self._streams = streams
         self._required = required
@@ -98,9 +115,18 @@ class _WindowMatcher(Matcher):
         self._hop = hop
         self._offset = offset
         self._deadline = deadline
-        #: Per start of an open window, its entries by stream; and the starts in order.
+        self._revise_within = revise_within
+        #: How long after its start, in log time, a window takes events.
+        self._last = size + deadline + (revise_within or 0)
+        #: Per start of a window that is not done with, its entries by stream.
         self._windows: dict[int, dict[int, list[Entry]]] = {}
+        #: The starts of those that wait for their set, in order.
         self._starts: list[int] = []
+        #: The starts of those that wait for a revision, in order, and how many members each has.
+        self._revising: list[int] = []
+        self._emitted: dict[int, int] = {}
+        #: The latest window that was given up: none before it begins anew.
+        self._evicted: Duration = -INFINITY
 
     @property
     def idle(self) -> bool:
@@ -108,13 +134,16 @@ class _WindowMatcher(Matcher):
 
     def add(self, stream: int, entry: Entry, view: View) -> bool:
         windows = self._windows
-        first = self._starts[0] if windows else None
+        first = self._starts[0] if self._starts else None
         for start in self._starts_over(entry.event):
-            if entry.arrived > start + self._size + self._deadline:
+            if entry.arrived > start + self._last:
                 entry.mark(Fate.LATE)
                 continue
             window = windows.get(start)
             if window is None:
+                if start <= self._evicted:
+                    entry.mark(Fate.EVICTED)
+                    continue
                 window = windows[start] = {}
                 insort(self._starts, start)
             entries = window.get(stream)
@@ -129,7 +158,7 @@ class _WindowMatcher(Matcher):
             view.release(entry)
             return False
         # Only the first window is waited for.
-        return self._starts[0] != first
+        return bool(self._starts) and self._starts[0] != first
 
     def _starts_over(self, event: Event) -> range:
         """Starts of the windows that the event overlaps."""
@@ -144,26 +173,90 @@ class _WindowMatcher(Matcher):
         # Windows close in the order of their ends: what keeps one open keeps all later ones.
         while self._starts:
             start = self._starts[0]
-            unsettled = self._unsettled(start + self._size, view)
+            unsettled = self._unsettled(start + self._size, self._deadline, view)
             if unsettled is None:
                 break
             del self._starts[0]
-            window = self._windows.pop(start)
-            wanted = window.keys() >= self._required
-            for entries in window.values():
-                for entry in entries:
-                    if wanted:
-                        entry.fate = Fate.MATCHED
-                    entry.pending -= 1
-                    if not entry.pending:
-                        view.release(entry)
-            if wanted:
-                settled.append(Settled(start, start, start, start + self._size, window, unsettled))
+            if unsettled and self._revise_within is not None:
+                settled += self._close_for_now(start, unsettled, view)
+            else:
+                settled += self._close(start, unsettled, view)
+        while self._revising:
+            start = self._revising[0]
+            unsettled = self._unsettled(start + self._size, self._last - self._size, view)
+            if unsettled is None:
+                break
+            del self._revising[0]
+            settled += self._revise(start, unsettled, view)
         return settled
 
-    def _unsettled(self, end: int, view: View) -> frozenset[int] | None:
+    def _close(self, start: int, unsettled: frozenset[int], view: View) -> Sequence[Settled]:
+        window = self._windows[start]
+        wanted = window.keys() >= self._required
+        self._drop(start, view, Fate.MATCHED if wanted else Fate.UNMATCHED)
+        if not wanted:
+            return ()
+        return (Settled(start, start, start, start + self._size, window, unsettled),)
+
+    def _drop(self, start: int, view: View, fate: Fate = Fate.UNMATCHED) -> None:
+        """Be done with a window; its entries have at least this fate."""
+        for entries in self._windows.pop(start).values():
+            for entry in entries:
+                if fate is Fate.MATCHED:
+                    entry.fate = fate
+                else:
+                    entry.mark(fate)
+                entry.pending -= 1
+                if not entry.pending:
+                    view.release(entry)
+
+    def _close_for_now(
+        self, start: int, unsettled: frozenset[int], view: View
+    ) -> Sequence[Settled]:
+        """Close at the deadline a window that may be revised: it goes on taking events."""
+        deadline = start + self._size + self._deadline
+        window = self._windows[start]
+        members: dict[int, list[Entry]] = {}
+        late: list[Entry] = []
+        for stream, entries in window.items():
+            for entry in entries:
+                if entry.arrived <= deadline:
+                    members.setdefault(stream, []).append(entry)
+                else:
+                    late.append(entry)
+        if not members or not members.keys() >= self._required:
+            for entry in late:
+                entry.mark(Fate.LATE)
+            self._drop(start, view)  # what is not emitted is not revised
+            return ()
+        for entries in members.values():
+            for entry in entries:
+                entry.fate = Fate.MATCHED
+        self._revising.append(start)
+        self._emitted[start] = sum(map(len, members.values()))
+        return (Settled(start, start, start, start + self._size, members, unsettled),)
+
+    def _revise(self, start: int, unsettled: frozenset[int], view: View) -> Sequence[Settled]:
+        changed = self._emitted.pop(start) < sum(map(len, self._windows[start].values()))
+        revised = self._close(start, unsettled, view)
+        return [replace(one, revision=1) for one in revised if changed]
+
+    def evict(self, entry: Entry, view: View) -> None:
+        for start in self._starts_over(entry.event):
+            if start in self._windows:
+                waiting = self._starts if self._emitted.pop(start, None) is None else self._revising
+                del waiting[bisect_left(waiting, start)]
+                self._evicted = max(self._evicted, start)
+                self._drop(start, view, Fate.EVICTED)
+
+    def held(self) -> Iterable[Entry]:
+        windows = self._windows.values()
+        entries = (one for window in windows for part in window.values() for one in part)
+        return dict.fromkeys(entries)
+
+    def _unsettled(self, end: int, wait: Duration, view: View) -> frozenset[int] | None:
         """Streams that the deadline overtook; None while one may still add to the window."""
-        deadline = end + self._deadline
+        deadline = end + wait
         unsettled = []
         for stream in range(self._streams):
             if view.open(stream, -INFINITY, end - 1, deadline):

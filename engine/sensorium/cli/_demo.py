@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from sensorium.cli._arguments import positive, speed
+
 __all__ = ["add_parser", "run"]
 
 
@@ -17,7 +19,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "whom the model has not seen, and keep score. Ctrl-C ends it at any time.",
     )
     parser.add_argument(
-        "name", metavar="NAME", nargs="?", help="which demo: watch (the first if left out)"
+        "name",
+        metavar="NAME",
+        nargs="?",
+        help="which demo: watch (if left out), or kafka, the same through a broker",
     )
     parser.add_argument(
         "--json", action="store_true", help="print nothing but the figures, as one JSON object"
@@ -31,11 +36,17 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("--fit", action="store_true", help="train the model anew")
     _add_damage(parser)
+    group = parser.add_argument_group("of the demo kafka")
+    group.add_argument(
+        "--bootstrap-servers", metavar="HOST:PORT", help="a broker that runs (else one is started)"
+    )
+    group.add_argument("--partitions", metavar="N", type=positive, help="of each topic (default 3)")
     parser.add_argument(
         "--speed",
         metavar="X",
-        type=_speed,
-        help="how many times as fast as it was, or max (default 10 on a terminal, else max)",
+        type=speed,
+        help="how many times as fast as it was, or max (default 10 on a terminal, else max; 1 of "
+        "kafka)",
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="what makes it reproducible (default 0)"
@@ -68,17 +79,6 @@ def _add_damage(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _speed(text: str) -> float | str:
-    if text == "max":
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is neither max nor a factor such as 10"
-        ) from None
-
-
 def run(args: argparse.Namespace) -> int:
     """Run the demo."""
     from sensorium.demo import run_demo
@@ -95,4 +95,6 @@ def run(args: argparse.Namespace) -> int:
         shuffle_keys=args.shuffle_keys,
         speed=args.speed,
         seed=args.seed,
+        bootstrap_servers=args.bootstrap_servers,
+        partitions=args.partitions,
     )

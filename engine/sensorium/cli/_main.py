@@ -18,7 +18,19 @@ __all__ = ["COMMAND_GROUP", "Command", "main"]
 #: The entry-point group of further commands.
 COMMAND_GROUP: Final = "sensorium.commands"
 
-_COMMANDS: Final = ("demo", "run", "check", "schema", "plugins", "fit", "eval")
+_COMMANDS: Final = (
+    "demo",
+    "run",
+    "check",
+    "schema",
+    "plugins",
+    "fit",
+    "eval",
+    "topics",
+    "dlq",
+    "record",
+    "replay",
+)
 _DONE, _FAILED, _USAGE = 0, 1, 2
 _BROKEN_PIPE, _INTERRUPTED = 141, 130
 _EXIT_CODES = """\

@@ -1,24 +1,25 @@
-"""``sensorium plugins list|show``: what is installed, and what is wrong with it."""
+"""``sensorium plugins list|show|new|test``: what is installed, what is wrong with it, and more."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
+from sensorium.cli import _plugins_new, _plugins_test
+from sensorium.cli._table import print_table
 from sensorium.errors import PluginError
 
 if TYPE_CHECKING:
     from sensorium.host import PluginHost, Registered
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "run", "unknown"]
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the parser of this command."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        "plugins", help="list the installed plugins, or show one"
+        "plugins", help="list the installed plugins, show, test or write one"
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser(
@@ -28,11 +29,17 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     showing.add_argument("name", metavar="NAME", help="its name, or distribution:name")
     for action in (listing, showing):
         action.add_argument("--json", action="store_true", help="print JSON")
+    _plugins_new.add_parser(actions)
+    _plugins_test.add_parser(actions)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """List or show."""
+    """Do what the action says."""
+    if args.action == "new":
+        return _plugins_new.run(args)
+    if args.action == "test":
+        return _plugins_test.run(args)
     from sensorium.host import default_host
 
     host = default_host()
@@ -58,7 +65,7 @@ def _list(host: PluginHost, as_json: bool) -> int:
         print(json.dumps({"plugins": plugins, "classes": items, "problems": problems}, indent=2))
         return 0
     columns = ("kind", "name", "distribution", "version", "description")
-    _table([columns, *(tuple(item[column] for column in columns) for item in items)])
+    print_table([columns, *(tuple(item[column] for column in columns) for item in items)])
     for plugin in host.plugins:
         print(
             f"\nplugin {plugin.name} of {plugin.distribution} {plugin.version}".rstrip()
@@ -78,7 +85,7 @@ def _show(host: PluginHost, name: str, as_json: bool) -> int:
         if name in registry
     ]
     if not found:
-        raise PluginError(_unknown(host, name))
+        raise PluginError(unknown(host, name))
     shown = []
     for registry, item in found:
         model = item.cls if registry.kind == "policy" else item.cls.Config
@@ -105,7 +112,7 @@ def _show(host: PluginHost, name: str, as_json: bool) -> int:
             print(f"{key + ':':<14}{', '.join(value) if isinstance(value, list) else value}")
         print("config:" if schema.get("properties") else "config:       takes no keys")
         required = schema.get("required", ())
-        _table(
+        print_table(
             [
                 (f"  {key}", _type(field), _default(field, key in required), _line(field))
                 for key, field in schema.get("properties", {}).items()
@@ -115,7 +122,8 @@ def _show(host: PluginHost, name: str, as_json: bool) -> int:
     return 0
 
 
-def _unknown(host: PluginHost, name: str) -> str:
+def unknown(host: PluginHost, name: str) -> str:
+    """What to say of a name that no plugin has."""
     import difflib
 
     names = sorted({known for registry in host.registries.values() for known in registry})
@@ -152,12 +160,3 @@ def _default(field: dict[str, Any], required: bool) -> str:
 
 def _line(field: dict[str, Any]) -> str:
     return str(field.get("description", "")).partition("\n")[0]
-
-
-def _table(rows: list[tuple[str, ...]]) -> None:
-    if not rows:
-        return
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write("  ".join(cells).rstrip() + "\n")

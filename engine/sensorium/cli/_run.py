@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sensorium.cli._arguments import add_pipeline, open_pipeline
+from sensorium.cli._arguments import add_logging, add_pipeline, open_pipeline
 
 __all__ = ["add_parser", "run"]
 
@@ -31,6 +31,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--executor", choices=("local", "serve"), help="instead of the file's runtime.executor"
     )
     parser.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="the Ray that the executor serve joins, or auto; one of its own if not given",
+    )
+    parser.add_argument(
         "--until-end", action="store_true", help="stop when all that is there now has been read"
     )
     parser.add_argument(
@@ -39,24 +44,50 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="how fast a recording is replayed: a factor, 1 for as it was; as fast as possible "
         "if not given",
     )
+    parser.add_argument(
+        "--observe",
+        metavar="HOST:PORT",
+        type=_address,
+        help="serve metrics and health there, instead of at the file's observe",
+    )
+    add_logging(parser)
     return parser
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, as 127.0.0.1:9464")
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run until the end, or until interrupted."""
     given = {"source": args.data, "sink": args.sink}
     pipeline, host = open_pipeline(args, [end for end, own in given.items() if own is not None])
+    from sensorium.observe import logging_to
     from sensorium.runtime import run_pipeline
 
-    summary = run_pipeline(
-        pipeline,
-        host,
-        data=args.data,
-        sink=args.sink,
-        executor=args.executor,
-        until_end=args.until_end,
-        speed=args.speed,
-    )
+    observe = pipeline.config.observe
+    if args.observe is not None:
+        from sensorium.host import ObserveConfig
+
+        bind, port = args.observe
+        observe = (observe or ObserveConfig()).model_copy(update={"bind": bind, "port": port})
+    with logging_to(sys.stderr, args.log_format, args.log_level):
+        summary = run_pipeline(
+            pipeline,
+            host,
+            data=args.data,
+            sink=args.sink,
+            executor=args.executor,
+            address=args.address,
+            until_end=args.until_end,
+            speed=args.speed,
+            observe=observe,
+        )
+    if args.log_format == "json":
+        return 0  # the log has said it
     width = max(len(name) for name, _ in summary.rows)
     for name, value in summary.rows:
         print(f"{name:{width}}  {value}", file=sys.stderr)

@@ -27,7 +27,7 @@ from sensorium.runtime import LocalExecutor, Models, RunSummary, load_models, st
 
 __all__ = ["DEMOS", "run_demo"]
 
-DEMOS: Final = ("watch",)
+DEMOS: Final = ("watch", "kafka")
 #: How many times as fast as it was the recording is shown on a terminal: in half a minute.
 _SHOWN_SPEED: Final = 10.0
 _INTERRUPTED: Final = 130
@@ -57,13 +57,15 @@ def run_demo(
     shuffle_keys: bool = False,
     speed: float | Literal["max"] | None = None,
     seed: int = 0,
+    bootstrap_servers: str | None = None,
+    partitions: int | None = None,
 ) -> int:
     """Stream real recordings of people whom the model has not seen, and keep score.
 
     Parameters
     ----------
     name
-        Which demo: ``watch``, which is also the default.
+        Which demo: ``watch``, which is also the default, or ``kafka``, the same through a broker.
     as_json
         Whether to print nothing but one JSON object.
     executor
@@ -76,9 +78,11 @@ def run_demo(
         What goes wrong between devices and log; see `sensorium.demo.Damage`.
     speed
         How many times as fast as it was; ``max`` for as fast as it can be taken. The default is
-        10 on a terminal, ``max`` elsewhere.
+        10 on a terminal, ``max`` elsewhere; 1 of ``kafka``.
     seed
         What makes it reproducible.
+    bootstrap_servers, partitions
+        For ``kafka``: a broker that runs, and how many partitions each topic has.
 
     Returns
     -------
@@ -94,6 +98,23 @@ def run_demo(
     """
     _check(name, executor, speed)
     damage = Damage(lose, outage, _nanoseconds(disorder), shuffle_keys)
+    if name == "kafka":
+        if fit:
+            raise ConfigError("--fit is for `sensorium demo watch`")
+        from sensorium.demo._kafka import run_kafka_demo
+
+        return run_kafka_demo(
+            bootstrap_servers=bootstrap_servers,
+            partitions=partitions or 3,
+            speed=speed or 1.0,
+            executor=executor,
+            model=model,
+            damage=damage,
+            seed=seed,
+            as_json=as_json,
+        )
+    if bootstrap_servers is not None or partitions is not None:
+        raise ConfigError("--bootstrap-servers and --partitions are for `sensorium demo kafka`")
     live = not as_json and sys.stdout.isatty()
     display: Display = Silent() if as_json else LiveDisplay() if live else PlainDisplay(sys.stdout)
     if speed is None:
@@ -120,7 +141,7 @@ def run_demo(
 
 def _check(name: str | None, executor: str, speed: float | str | None) -> None:
     if name is not None and name not in DEMOS:
-        raise ConfigError(f"there is no demo {name!r}; there is {', '.join(DEMOS)}")
+        raise ConfigError(f"there is no demo {name!r}; there are {', '.join(DEMOS)}")
     if executor != "local":
         raise ConfigError(
             f"the executor {executor!r} is not in this version of the demo: leave `--executor` "

@@ -32,6 +32,11 @@ class DeadLetter:
         The original headers.
     attempt
         How many times it was tried.
+    record_key
+        The bytes of the record's key, which are there even where the entity is not known.
+    hook
+        The method of the plugin that refused it: ``decode``, ``prepare``, ``encode``, ``fuse`` or
+        ``result``.
     """
 
     stage: str
@@ -45,3 +50,5 @@ class DeadLetter:
     data: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     attempt: int = 1
+    record_key: bytes | None = field(default=None, repr=False)
+    hook: str | None = None

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from pydantic import BaseModel
+
 from sensorium.durations import INFINITY, format_duration
 from sensorium.errors import ConfigError, MissingExtraError, SensoriumError
 from sensorium.host._checkpoint import read_checkpoint
@@ -18,8 +20,6 @@ __all__ = ["CHECKS", "Finding", "Level", "check_pipeline"]
 
 Level: TypeAlias = Literal["error", "warning", "note"]
 
-#: The executors of this version.
-_EXECUTORS: Final = frozenset({"local"})
 #: Which extra of sensorium brings a package that a plugin class names in `requires`.
 _EXTRAS: Final = {
     "torch": ("torch", "torch"),
@@ -32,6 +32,8 @@ _EXTRAS: Final = {
 _SECRET_KEY: Final = re.compile(
     r"password|passwd|secret|token|api_?key|private_?key", re.IGNORECASE
 )
+#: Where a secret is to be had, not the secret itself.
+_NO_SECRET_KEY: Final = re.compile(r"_(file|command|endpoint|url)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +128,9 @@ def _checkpoint(pipeline: Pipeline) -> Iterator[Finding]:
 
 
 def _executor(pipeline: Pipeline) -> Iterator[Finding]:
-    executor = pipeline.config.runtime.executor
-    if executor not in _EXECUTORS:
-        yield Finding(
-            "error",
-            "runtime.executor",
-            f"the executor {executor!r} is not in this version of sensorium",
-            "use local, in the file or by --executor local",
-        )
-    # What the local executor does not use is worth a word whichever executor the file names:
-    # until there is another, local is what runs it.
+    """What the executor that the file names does not use."""
+    if pipeline.config.runtime.executor == "serve":
+        return
     sections: list[tuple[str, Any]] = [
         (f"streams.{name}", part) for name, part in pipeline.config.streams.items()
     ]
@@ -148,7 +143,7 @@ def _executor(pipeline: Pipeline) -> Iterator[Finding]:
                 "note",
                 path,
                 f"the local executor does not use {', '.join(unused)}",
-                "leave it for the executor serve, or take it out",
+                "set runtime.executor to serve, or take it out",
             )
 
 
@@ -160,13 +155,6 @@ def _not_here(pipeline: Pipeline) -> Iterator[Finding]:
             "delivery",
             "exactly_once is not in this version: offsets are not committed with the predictions",
             "set it to at_least_once",
-        )
-    if pipeline.config.observe is not None:
-        yield Finding(
-            "warning",
-            "observe",
-            "metrics over HTTP are not in this version: nothing listens there",
-            "leave it for a later version, or take it out",
         )
 
 
@@ -235,14 +223,24 @@ def _secrets(pipeline: Pipeline) -> Iterator[Finding]:
             resolve_secrets(config)
         except ConfigError as error:
             yield Finding("warning", path, str(error), "provide it where the pipeline runs")
-        for key, value in config:
-            if _SECRET_KEY.search(key) and value and not list(secret_references(value)):
+        for key, value in _leaves(config, path):
+            named = _SECRET_KEY.search(key) and not _NO_SECRET_KEY.search(key)
+            if named and value and not list(secret_references(value)):
                 yield Finding(
                     "warning",
-                    f"{path}.{key}",
+                    key,
                     "a secret seems to stand in the pipeline file",
                     "write ${env:NAME} or ${file:PATH} instead",
                 )
+
+
+def _leaves(config: BaseModel, path: str) -> Iterator[tuple[str, Any]]:
+    """The paths and values of a configuration, and of the models in it."""
+    for key, value in config:
+        if isinstance(value, BaseModel):
+            yield from _leaves(value, f"{path}.{key}")
+        else:
+            yield f"{path}.{key}", value
 
 
 def _classes(pipeline: Pipeline) -> Iterator[tuple[str, type[Any]]]:

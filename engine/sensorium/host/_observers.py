@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sensorium.host._plugin import LoadedPlugin
+from sensorium.stages import raised
 
 if TYPE_CHECKING:
     from sensorium.events import AlignedSet, DeadLetter, Event, Prediction
@@ -31,6 +33,8 @@ class Observers:
             for hook in plugin.hooks:
                 if hook.startswith("sensorium_on_"):
                     self._observing.setdefault(hook, []).append(plugin)
+        #: How many errors there have been, by plugin and hook.
+        self.errors: Counter[tuple[str, str]] = Counter()
         self._logged: set[tuple[str, str, str, type[Exception]]] = set()
 
     def any(self, what: str) -> bool:
@@ -61,12 +65,12 @@ class Observers:
                 self._note(plugin, hook, error)
 
     def _note(self, plugin: LoadedPlugin, hook: str, error: Exception) -> None:
+        self.errors[plugin.name, hook] += 1
         seen = (plugin.distribution, plugin.name, hook, type(error))
         if seen in self._logged:
             return
         self._logged.add(seen)
         _log.error(
             "%s; the pipeline goes on, and further errors of this type are not logged",
-            plugin.problem(hook, f"raised {type(error).__name__}: {error}"),
-            exc_info=error,
+            plugin.problem(hook, raised(error)),
         )

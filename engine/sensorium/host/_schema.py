@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from pydantic import BaseModel
 
+from sensorium.durations import INFINITY
 from sensorium.host._config import PipelineConfig
 from sensorium.host._host import PluginHost
 from sensorium.host._registry import Registered, Registry
@@ -21,6 +22,7 @@ _INLINE: Final = {
     "task": ("TaskConfig", "type"),
     "policy": ("AlignConfig", "policy"),
 }
+_NO_KEYWORDS: Final = frozenset({"gt", "ge", "lt", "le"})
 
 
 def json_schema(host: PluginHost) -> Schema:
@@ -44,11 +46,30 @@ def json_schema(host: PluginHost) -> Schema:
         definitions[name] = _inline(definitions, base, host.registries[kind], "plugin")
         definitions[name]["title"] = name
         schema["properties"][kind]["anyOf"][0] = {"$ref": f"#/$defs/{name}"}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **schema,
-        "title": "Sensorium pipeline",
-    }
+    whole: Schema = _plain(
+        {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            **schema,
+            "title": "Sensorium pipeline",
+        }
+    )
+    return whole
+
+
+def _plain(value: Any) -> Any:
+    """Leave what JSON has: an endless duration is the text ``inf``.
+
+    Bounds of a duration go: pydantic writes them in words that are none of JSON Schema's.
+    """
+    if isinstance(value, dict):
+        return {
+            key: _plain(item)
+            for key, item in value.items()
+            if not (key in _NO_KEYWORDS and isinstance(item, int | float))
+        }
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return "inf" if value == INFINITY else value
 
 
 def _add_modalities(definitions: Schema, registry: Registry[Any]) -> None:

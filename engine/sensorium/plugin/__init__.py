@@ -5,6 +5,7 @@ the version that it was written for as its `api`.
 """
 
 from sensorium.plugin._fusion import Fusion, TaskOutput
+from sensorium.plugin._log import Log, Logged, Topic, TopicRole
 from sensorium.plugin._modality import (
     Arrays,
     Features,
@@ -31,6 +32,8 @@ __all__ = [
     "Fittable",
     "Fusion",
     "FusionFittable",
+    "Log",
+    "Logged",
     "Matcher",
     "Modality",
     "Payload",
@@ -45,7 +48,9 @@ __all__ = [
     "StreamSpec",
     "Task",
     "TaskOutput",
+    "Topic",
     "TopicPartition",
+    "TopicRole",
     "Trainable",
     "View",
     "Weights",

@@ -9,9 +9,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sensorium.durations import INFINITY, Duration, DurationField
 from sensorium.events import Event, Fate
@@ -68,12 +68,19 @@ class Entry:
         self.pending = 0
 
     def mark(self, fate: Fate) -> None:
-        """Note a fate; the first of matched, late, superseded, unmatched that applies stays."""
+        """Note a fate; the first of matched, evicted, late, superseded, unmatched that applies
+        stays."""
         if _RANK[fate] > _RANK[self.fate]:
             self.fate = fate
 
 
-_RANK = {Fate.UNMATCHED: 0, Fate.SUPERSEDED: 1, Fate.LATE: 2, Fate.MATCHED: 3}
+_RANK = {
+    Fate.UNMATCHED: 0,
+    Fate.SUPERSEDED: 1,
+    Fate.LATE: 2,
+    Fate.EVICTED: 3,
+    Fate.MATCHED: 4,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +167,19 @@ class Matcher(ABC):
         Only sets that `Policy.wants` are given; the events of others stay unmatched.
         """
 
+    @abstractmethod
+    def evict(self, entry: Entry, view: View) -> None:
+        """Give up every open set that an entry may be a member of, since a memory limit is
+        exceeded: mark what no other set can use as evicted and release it, the entry first.
+
+        What comes later for one of these sets is evicted, too, so that none comes out without a
+        member that it would have had. `settle` is called afterwards.
+        """
+
+    @abstractmethod
+    def held(self) -> Iterable[Entry]:
+        """Every entry that was taken and is not released, once."""
+
     @property
     @abstractmethod
     def idle(self) -> bool:
@@ -176,6 +196,13 @@ class Policy(BaseModel, ABC):
         streams must be there.
     deadline
         How long a set waits, in log time, for streams that have not settled.
+    on_late
+        What becomes of an event that is late. ``"drop"``: it is counted. ``"dead-letter"``: it
+        is kept, see `Aligner.take_late`. ``"revise"``: if it missed the deadline of a set that
+        was emitted, the set comes out once more with it, as its one and final revision.
+    revise_within
+        How long after its deadline a set may still be revised, in log time. Its revision comes
+        out when it has settled or this has passed, if its members have changed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -187,8 +214,31 @@ class Policy(BaseModel, ABC):
     distinct: ClassVar[bool] = True
     """Whether a second event of a (stream, key) at the same time is a duplicate whatever its id."""
 
+    revises: ClassVar[bool] = False
+    """Whether the matchers know ``on_late: revise``."""
+
     require: Literal["all", "any"] | list[str] = "all"
     deadline: DurationField = Field(default=INFINITY, ge=0)
+    on_late: Literal["drop", "dead-letter", "revise"] = "drop"
+    revise_within: DurationField = Field(default=INFINITY, ge=0)
+
+    @model_validator(mode="after")
+    def _can_revise(self) -> Self:
+        if self.on_late != "revise":
+            if self.revise_within != INFINITY:
+                raise ValueError("revise_within needs on_late: revise")
+        elif not self.revises:
+            raise ValueError(f"{self.name} does not revise its sets: on_late cannot be revise")
+        elif self.deadline == INFINITY:
+            raise ValueError(
+                "on_late: revise needs a deadline: without one no set comes out before it settles"
+            )
+        return self
+
+    @property
+    def revisions_end(self) -> Duration | None:
+        """How long after its deadline a set may be revised, in log time; None if never."""
+        return self.revise_within if self.on_late == "revise" else None
 
     @abstractmethod
     def extent(self, max_duration: Duration) -> Duration:

@@ -1,36 +1,73 @@
-"""Micro-batches in flight: worked on by threads in any order, taken back in theirs."""
+"""Micro-batches in flight: worked on in any order, taken back in theirs."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Generic, TypeVar
+from typing import Protocol
 
-__all__ = ["Flight"]
+from sensorium.runtime._microbatch import Microbatch, Worked
 
-A = TypeVar("A")
-B = TypeVar("B")
+__all__ = ["Flight", "ThreadFlight"]
 
 
-class Flight(Generic[A, B]):
-    """A bounded, ordered pool of work.
+class Flight(Protocol):
+    """A bounded, ordered way of micro-batches through encode and fuse.
+
+    All methods are called by one thread.
+    """
+
+    def __len__(self) -> int:
+        """How many have been submitted and not yet taken back."""
+        ...
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more may be submitted."""
+        ...
+
+    def submit(self, batch: Microbatch) -> None:
+        """Start work on a micro-batch; only while not `full`."""
+        ...
+
+    def landed(self) -> Iterator[Worked]:
+        """Take back what is done, in the order of submission, up to the first that is not."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the oldest is done, at most so long."""
+        ...
+
+    def close(self, *, abandon: bool = False) -> None:
+        """End what works; may be called twice.
+
+        Parameters
+        ----------
+        abandon
+            Do not wait for work that goes on, and drop what has not begun.
+        """
+        ...
+
+
+class ThreadFlight:
+    """A `Flight` on threads of this process.
 
     Parameters
     ----------
     work
-        What is done with one item, on a thread.
+        What is done with a micro-batch, on a thread.
     threads
         How many at a time.
     limit
         How many may be submitted and not yet taken back.
     """
 
-    def __init__(self, work: Callable[[A], B], threads: int, limit: int) -> None:
+    def __init__(self, work: Callable[[Microbatch], Worked], threads: int, limit: int) -> None:
         self._work = work
         self._limit = limit
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="sensorium-model")
-        self._flying: deque[Future[B]] = deque()
+        self._flying: deque[Future[Worked]] = deque()
 
     def __len__(self) -> int:
         return len(self._flying)
@@ -40,11 +77,11 @@ class Flight(Generic[A, B]):
         """Whether nothing more may be submitted."""
         return len(self._flying) >= self._limit
 
-    def submit(self, item: A) -> None:
-        """Start work on an item; only while not `full`."""
-        self._flying.append(self._pool.submit(self._work, item))
+    def submit(self, batch: Microbatch) -> None:
+        """Start work on a micro-batch; only while not `full`."""
+        self._flying.append(self._pool.submit(self._work, batch))
 
-    def landed(self) -> Iterator[B]:
+    def landed(self) -> Iterator[Worked]:
         """Take back what is done, in the order of submission, up to the first that is not."""
         while self._flying and self._flying[0].done():
             yield self._flying.popleft().result()
@@ -55,11 +92,5 @@ class Flight(Generic[A, B]):
             wait([self._flying[0]], timeout=seconds)
 
     def close(self, *, abandon: bool = False) -> None:
-        """End the threads; may be called twice.
-
-        Parameters
-        ----------
-        abandon
-            Do not wait for work that goes on, and drop what has not begun.
-        """
+        """End the threads; see `Flight.close`."""
         self._pool.shutdown(wait=not abandon, cancel_futures=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from time import perf_counter_ns
 
-from sensorium.align import Aligner
+from sensorium.align import Aligner, late_letter
 from sensorium.events import AlignedSet, DeadLetter, Event
 from sensorium.host import Pipeline
 from sensorium.plugin import Batch
@@ -15,7 +15,7 @@ from sensorium.stages import Heartbeat, Ingest, Ingested, IngestStream, Progress
 
 __all__ = ["Intake", "ingest_streams"]
 
-#: Called with the events and the dead letters of one poll.
+#: Called with the events and the dead letters of one poll, of ingest and then of align.
 Watch = Callable[[list[Event], list[DeadLetter]], None]
 
 
@@ -50,16 +50,30 @@ class Intake:
         """
         start = perf_counter_ns()
         ingested = self._ingest.read(batch.records)
-        self._tally.nanoseconds["ingest"] += perf_counter_ns() - start
+        self._tally.spent("ingest", perf_counter_ns() - start)
         if ingested.items or ingested.letters:
             watch([item for _, item in ingested.items if type(item) is Event], ingested.letters)
-        return self._timed(self._align(ingested, batch))
+        return self._timed(self._align(ingested, batch, watch))
 
-    def close(self) -> Iterator[list[AlignedSet]]:
+    def close(self, watch: Watch) -> Iterator[list[AlignedSet]]:
         """No more records, ever: give what is left, by partition number."""
-        return self._timed(self._aligners[number].close() for number in sorted(self._aligners))
+        return self._timed(self._close(watch))
 
-    def _align(self, ingested: Ingested, batch: Batch) -> Iterator[list[AlignedSet]]:
+    def _close(self, watch: Watch) -> Iterator[list[AlignedSet]]:
+        for number in sorted(self._aligners):
+            yield self._aligners[number].close()
+        self._bury_late(watch)
+
+    def _bury_late(self, watch: Watch) -> None:
+        letters = [
+            late_letter(event)
+            for aligner in self._aligners.values()
+            for event in aligner.take_late()
+        ]
+        if letters:
+            watch([], letters)
+
+    def _align(self, ingested: Ingested, batch: Batch, watch: Watch) -> Iterator[list[AlignedSet]]:
         for partition, item in ingested.items:
             aligner = self._aligners.get(partition) or self._new(partition)
             if type(item) is Event:
@@ -76,27 +90,43 @@ class Intake:
             for stream in self._ingest.streams(topic):
                 if sets := aligner.progress(stream, log_time):
                     yield sets
+        self._bury_late(watch)
 
     def _timed(self, steps: Iterator[list[AlignedSet]]) -> Iterator[list[AlignedSet]]:
-        while True:
-            start = perf_counter_ns()
-            sets = next(steps, None)
-            self._tally.nanoseconds["align"] += perf_counter_ns() - start
-            if sets is None:
-                return
-            yield sets
+        spent = 0
+        try:
+            while True:
+                start = perf_counter_ns()
+                sets = next(steps, None)
+                spent += perf_counter_ns() - start
+                if sets is None:
+                    return
+                yield sets
+        finally:
+            self._tally.spent("align", spent)
 
     @property
     def fates(self) -> Counter[str]:
         """Events by fate, over all partition numbers."""
         total: Counter[str] = Counter()
-        for aligner in self._aligners.values():
+        for aligner in list(self._aligners.values()):
             total.update({str(fate): count for fate, count in aligner.fates.items()})
         return total
 
+    @property
+    def keys(self) -> int:
+        """How many keys are remembered, over all partition numbers."""
+        return sum(aligner.keys for aligner in list(self._aligners.values()))
+
     def _new(self, partition: int) -> Aligner:
         specs = {name: part.spec for name, part in self._pipeline.streams.items()}
-        aligner = Aligner(self._pipeline.policy, specs, self._clock, self._pipeline.name)
+        aligner = Aligner(
+            self._pipeline.policy,
+            specs,
+            self._clock,
+            self._pipeline.name,
+            **self._pipeline.limits,
+        )
         self._aligners[partition] = aligner
         return aligner
 

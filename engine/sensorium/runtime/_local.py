@@ -2,49 +2,30 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
-from time import perf_counter_ns
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from sensorium.events import AlignedSet, DeadLetter, Event, Prediction
-from sensorium.plugin import Sink, Source, TopicPartition
-from sensorium.runtime._arrivals import Arrivals
-from sensorium.runtime._end import EndWatch
-from sensorium.runtime._flight import Flight
-from sensorium.runtime._intake import Intake, ingest_streams
-from sensorium.runtime._microbatch import Microbatch, Waiting, Worked
+from sensorium.observe import Health, Journal, Reading
+from sensorium.plugin import Sink, Source
+from sensorium.runtime._flight import ThreadFlight
+from sensorium.runtime._line import Line, OnPredictions
 from sensorium.runtime._model import Models, load_models
-from sensorium.runtime._summary import STAGES, RunSummary, Tally, percentile_ms
-from sensorium.stages import Emitter, Encoder, Fuser, Ingest
+from sensorium.runtime._resilience import resilient
+from sensorium.runtime._summary import RunSummary
+from sensorium.runtime._work import ModelWork
+from sensorium.stages import Encoder, Fuser, StreamEncoder
 
 if TYPE_CHECKING:
     from sensorium.host import Pipeline, PluginHost
 
-__all__ = ["LocalExecutor", "OnPredictions"]
-
-#: Called with the predictions that have just been handed to the sink, and the set of each.
-OnPredictions: TypeAlias = Callable[[Sequence[Prediction], Sequence[AlignedSet]], None]
-
-#: How long one poll may block, in seconds, so that `stop` is noticed.
-_POLL_SECONDS: Final = 0.1
-#: The same while models work, so that their results are not kept waiting.
-_POLL_SECONDS_IN_FLIGHT: Final = 0.002
-_POLL_RECORDS: Final = 1024
-_FLUSH_EVERY_NS: Final = 1_000_000_000
-_LATENCIES_KEPT: Final = 65_536
+__all__ = ["LocalExecutor"]
 
 
 class LocalExecutor:
-    """Runs a pipeline in this process, once.
+    """Runs a pipeline in this process, once: the line on the calling thread, models on others.
 
-    One thread polls, ingests, aligns and emits; micro-batches go through the models on others.
-    Their number in flight is bounded: when it is reached, polling stops. Sets and predictions,
-    and their order, do not depend on the timing of threads; with ``batch: {pad: true}`` neither
-    do scores.
+    With ``batch: {pad: true}`` scores do not depend on the timing of threads either.
 
     Parameters
     ----------
@@ -54,13 +35,8 @@ class LocalExecutor:
         Where records come from and predictions go; both are closed at the end.
     models
         Loaded plugins; by default they are loaded with the pipeline's checkpoint.
-    clock
-        Gives the log time, in ns since the epoch, of records that carry none.
-    until_end
-        Whether a source that goes on for ever is left when it says that every partition has been
-        read to its end.
-    on_predictions
-        Called on the running thread.
+    clock, until_end, on_predictions, health, journal
+        As of `Line`.
     """
 
     def __init__(
@@ -74,190 +50,47 @@ class LocalExecutor:
         clock: Callable[[], int] = time.time_ns,
         until_end: bool = False,
         on_predictions: OnPredictions | None = None,
+        health: Health | None = None,
+        journal: Journal | None = None,
     ) -> None:
         models = models or load_models(pipeline)
         runtime = pipeline.config.runtime
         size, pad = runtime.batch.size, runtime.batch.pad
         tasks = {name: part.task for name, part in pipeline.tasks.items()}
         sizes = {name: part.batch_size for name, part in pipeline.streams.items()}
-        self._pipeline = pipeline
-        self._host = host
-        self._source = source
-        self._sink = sink
-        self._on_predictions = on_predictions
-        self._tally = Tally(absences={name: Counter() for name in pipeline.streams})
-        self._ingest = Ingest(ingest_streams(pipeline), clock=clock)
-        self._intake = Intake(pipeline, self._ingest, clock, self._tally)
-        self._encoder = Encoder(models.modalities, sizes, size, pad)
-        self._fuser = Fuser(models.fusion, tasks, size, pad)
-        self._emitter = Emitter(pipeline.name, list(pipeline.streams), tasks, models.digest)
-        self._waiting = Waiting(size, runtime.batch.wait)
-        # One more than the threads, so that the next micro-batch is at hand when one is done.
-        self._flight: Flight[Microbatch, Worked] = Flight(
-            self._work, runtime.threads, runtime.threads + 1
+        encoders = {
+            name: resilient(pipeline, name, StreamEncoder(modality, sizes[name], pad))
+            for name, modality in models.modalities.items()
+        }
+        work = ModelWork(
+            Encoder(models.modalities, encoders=encoders),
+            Fuser(models.fusion, tasks, size, pad),
+            models.digest,
         )
-        self._arrivals = Arrivals()
-        self._latencies: deque[tuple[int, int]] = deque(maxlen=_LATENCIES_KEPT)
-        self._until_end = until_end
-        self._stopping = threading.Event()
-        self._abandoning = threading.Event()
-        self._unflushed = False
-        self._flushed_at = 0
-
-    def stop(self, *, now: bool = False) -> None:
-        """Stop the intake; see `Executor.stop`."""
-        if now:
-            self._abandoning.set()
-        self._stopping.set()
+        # One more than the threads, so that the next micro-batch is at hand when one is done.
+        flight = ThreadFlight(work, runtime.threads, runtime.threads + 1)
+        self._line = Line(
+            pipeline,
+            host,
+            source,
+            sink,
+            flight,
+            model=models.digest,
+            clock=clock,
+            until_end=until_end,
+            on_predictions=on_predictions,
+            health=health,
+            journal=journal,
+        )
 
     def run(self) -> RunSummary:
         """Run until the source ends or `stop` is called; see `Executor.run`."""
-        start = perf_counter_ns()
-        with ExitStack() as closing:
-            closing.callback(self._sink.close)
-            closing.callback(self._source.close)
-            closing.callback(self._flight.close, abandon=True)
-            ended = self._turn_until_end()
-            if ended:
-                self._settle(self._intake.close())
-            self._drain()
-            if not self._abandoning.is_set():
-                self._flight.close()
-            self._sink.flush()
-        return self._summary(perf_counter_ns() - start, stopped=not ended)
+        return self._line.run()
 
-    def _turn_until_end(self) -> bool:
-        end = None
-        if self._until_end:
-            numbers = self._source.partitions()
-            topics = self._source.topics
-            end = EndWatch(TopicPartition(topic, it) for topic in topics for it in numbers)
-        while not self._stopping.is_set():
-            batch = self._source.poll(_POLL_RECORDS, self._patience())
-            self._settle(self._intake.take(batch, self._watch))
-            self._land()
-            if self._waiting and self._waiting.left(perf_counter_ns()) == 0:
-                self._launch()
-            self._flush(idle=not batch.records)
-            if batch.ended or (end is not None and end.reached(batch)):
-                return True
-        return False
+    def stop(self, *, now: bool = False) -> None:
+        """Stop the intake; see `Executor.stop`."""
+        self._line.stop(now=now)
 
-    def _patience(self) -> float:
-        """How long the next poll may block, in seconds."""
-        longest = _POLL_SECONDS_IN_FLIGHT if len(self._flight) else _POLL_SECONDS
-        return min(longest, self._waiting.left(perf_counter_ns()) / 1e9)
-
-    def _watch(self, events: Sequence[Event], letters: list[DeadLetter]) -> None:
-        self._arrivals.note(events, perf_counter_ns())
-        if events and self._host.observes("events"):
-            self._host.hook.sensorium_on_events(pipeline=self._pipeline.name, events=events)
-        self._bury(letters)
-
-    def _settle(self, steps: Iterable[list[AlignedSet]]) -> None:
-        observed = self._host.observes("sets")
-        for sets in steps:
-            now = perf_counter_ns()
-            if observed:
-                self._host.hook.sensorium_on_sets(pipeline=self._pipeline.name, sets=sets)
-            for aligned in sets:
-                self._waiting.add(aligned, now, self._arrivals.of(aligned, now))
-                self._tally.sets += 1
-                if self._waiting.full:
-                    self._launch()
-            if self._abandoning.is_set():
-                return
-
-    def _launch(self) -> None:
-        """Send a micro-batch to the models; this is where a slow model holds up the intake."""
-        while self._flight.full and not self._abandoning.is_set():
-            self._flight.wait(_POLL_SECONDS)
-            self._land()
-        if not self._flight.full:
-            self._flight.submit(self._waiting.take())
-
-    def _drain(self) -> None:
-        while (self._waiting or len(self._flight)) and not self._abandoning.is_set():
-            if self._waiting:
-                self._launch()
-            else:
-                self._flight.wait(_POLL_SECONDS)
-            self._land()
-
-    def _work(self, batch: Microbatch) -> Worked:
-        """Encode and fuse; runs on a thread."""
-        start = perf_counter_ns()
-        encoded = self._encoder.encode(batch.sets)
-        middle = perf_counter_ns()
-        fused = self._fuser.fuse(encoded)
-        end = perf_counter_ns()
-        letters = encoded.letters(batch.sets) + fused.letters(batch.sets)
-        marked = Microbatch(encoded.mark(batch.sets), batch.settled, batch.read)
-        return Worked(marked, fused, letters, middle - start, end - middle)
-
-    def _land(self) -> None:
-        for worked in self._flight.landed():
-            start = perf_counter_ns()
-            tally, batch = self._tally, worked.batch
-            tally.nanoseconds["encode"] += worked.encode_ns
-            tally.nanoseconds["fuse"] += worked.fuse_ns
-            for aligned in batch.sets:
-                for stream, reason in aligned.absent.items():
-                    tally.absences[stream][reason.value] += 1
-            emitted = self._emitter.emit(batch.sets, worked.fused)
-            self._bury(worked.letters + emitted.letters)
-            if emitted.predictions:
-                self._send(emitted.predictions, emitted.sets)
-            end = perf_counter_ns()
-            self._latencies.extend(
-                (end - batch.settled[row], end - batch.read[row]) for row in worked.fused.rows
-            )
-            tally.nanoseconds["emit"] += end - start
-
-    def _send(self, predictions: list[Prediction], sets: list[AlignedSet]) -> None:
-        self._sink.write(predictions)
-        self._unflushed = True
-        self._tally.predictions += len(predictions)
-        if self._host.observes("predictions"):
-            self._host.hook.sensorium_on_predictions(
-                pipeline=self._pipeline.name, predictions=predictions
-            )
-        if self._on_predictions is not None:
-            self._on_predictions(predictions, sets)
-
-    def _bury(self, letters: list[DeadLetter]) -> None:
-        if not letters:
-            return
-        self._sink.write_dead_letters(letters)
-        self._unflushed = True
-        self._tally.dead_letters += len(letters)
-        if self._host.observes("dead_letters"):
-            self._host.hook.sensorium_on_dead_letters(pipeline=self._pipeline.name, letters=letters)
-
-    def _flush(self, *, idle: bool) -> None:
-        now = perf_counter_ns()
-        if self._unflushed and (idle or now - self._flushed_at >= _FLUSH_EVERY_NS):
-            self._sink.flush()
-            self._unflushed = False
-            self._flushed_at = now
-
-    def _summary(self, nanoseconds: int, *, stopped: bool) -> RunSummary:
-        tally = self._tally
-        settled = [latency for latency, _ in self._latencies]
-        read = [latency for _, latency in self._latencies]
-        return RunSummary(
-            records=dict(self._ingest.counts),
-            events=self._ingest.counts["event"],
-            sets=tally.sets,
-            predictions=tally.predictions,
-            dead_letters=tally.dead_letters,
-            fates=dict(self._intake.fates),
-            absences={name: dict(reasons) for name, reasons in tally.absences.items() if reasons},
-            seconds=nanoseconds / 1e9,
-            stage_seconds={name: tally.nanoseconds[name] / 1e9 for name in STAGES},
-            latency_p50_ms=percentile_ms(settled, 50),
-            latency_p99_ms=percentile_ms(settled, 99),
-            arrival_p50_ms=percentile_ms(read, 50),
-            arrival_p99_ms=percentile_ms(read, 99),
-            stopped=stopped,
-        )
+    def readings(self) -> list[Reading]:
+        """The metrics as they are now; may be called from any thread."""
+        return self._line.readings()

@@ -42,6 +42,8 @@ class Worked:
         What failed.
     encode_ns, fuse_ns
         How long the stages took.
+    model
+        The identity of the model, where it changes while the pipeline runs.
     """
 
     batch: Microbatch
@@ -49,6 +51,7 @@ class Worked:
     letters: list[DeadLetter]
     encode_ns: int
     fuse_ns: int
+    model: str | None = None
 
 
 class Waiting:

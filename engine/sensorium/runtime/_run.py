@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensorium import __version__
 from sensorium.errors import ConfigError
+from sensorium.observe import STALL_SECONDS, Exporter, Health, Journal
 from sensorium.runtime._ends import open_sink, open_source
-from sensorium.runtime._local import LocalExecutor, OnPredictions
-from sensorium.runtime._model import load_models
+from sensorium.runtime._line import OnPredictions
+from sensorium.runtime._local import LocalExecutor
+from sensorium.runtime._model import Models, load_models
 from sensorium.runtime._signals import stop_on_signals
 from sensorium.runtime._summary import RunSummary
 
 if TYPE_CHECKING:
-    from sensorium.host import Pipeline, PluginHost
+    from sensorium.host import ObserveConfig, Pipeline, PluginHost
 
 __all__ = ["run_pipeline"]
 
@@ -25,8 +29,10 @@ def run_pipeline(
     data: Path | None = None,
     sink: str | None = None,
     executor: str | None = None,
+    address: str | None = None,
     until_end: bool = False,
     speed: str | None = None,
+    observe: ObserveConfig | None = None,
     on_predictions: OnPredictions | None = None,
 ) -> RunSummary:
     """Run a pipeline until its source ends or a signal comes.
@@ -43,47 +49,92 @@ def run_pipeline(
         ``-`` or a path for JSON lines instead of the pipeline's sink.
     executor
         Instead of the pipeline's ``runtime.executor``.
+    address
+        Of the Ray that the executor ``serve`` joins; it starts one of its own if not given.
     until_end
         Whether to end when a source that goes on for ever has been read to its present end.
     speed
         How fast a recording is replayed: ``"max"``, or a factor such as ``"1"``.
+    observe
+        Where metrics and health are served, instead of the pipeline's ``observe``.
     on_predictions
         Called with predictions, and the set of each, when they have been handed to the sink.
 
     Raises
     ------
     ConfigError
-        If source, sink, weights or executor are missing.
+        If source, sink, weights or executor are missing, or metrics cannot be served.
     RunError
         If source or sink fails for good.
     """
     chosen = executor or pipeline.config.runtime.executor
-    if chosen != "local":
-        raise ConfigError(
-            f"the executor {chosen!r} is not in this version: set it to `local`",
-            path="runtime.executor",
-        )
     if pipeline.config.delivery == "exactly_once" and sink is None:
         raise ConfigError(
             "exactly_once is not in this version: set it to at_least_once",
             path="delivery",
         )
-    models = load_models(pipeline)
-    # The source first: it is apt to be wrong, and nothing is open yet that it would leave behind.
-    source = open_source(pipeline, host, data, speed)
-    try:
+    if chosen == "serve":
+        # Ray is imported for those who use it.
+        from sensorium.runtime.serve import run_on_serve
+
+        return run_on_serve(
+            pipeline,
+            host,
+            address=address,
+            data=data,
+            sink=sink,
+            until_end=until_end,
+            speed=speed,
+            observe=observe,
+            on_predictions=on_predictions,
+        )
+    if address is not None:
+        raise ConfigError("an address is that of a Ray: add `--executor serve`")
+    watched = observe or pipeline.config.observe
+    health = Health(STALL_SECONDS if watched is None else watched.stall_after / 1e9)
+    with ExitStack() as closing:
+        # Before the models are loaded, which may take long: alive, and not ready.
+        exporter = _exporter(pipeline, watched, health, chosen)
+        if exporter is not None:
+            closing.enter_context(exporter)
+        journal = Journal(pipeline.name, pipeline.streams)
+        journal.starting(__version__, chosen, None if exporter is None else exporter.address)
+        models = load_models(pipeline)
+        journal.model_loaded(models.digest, _names(models))
+        # The source before the sink: it is apt to be wrong.
+        source = open_source(pipeline, host, data, speed)
+        ends = closing.enter_context(ExitStack())
+        ends.callback(source.close)
         drain = open_sink(pipeline, host, sink)
-    except BaseException:
-        source.close()
-        raise
-    local = LocalExecutor(
-        pipeline,
-        host,
-        source,
-        drain,
-        models=models,
-        until_end=until_end,
-        on_predictions=on_predictions,
+        local = LocalExecutor(
+            pipeline,
+            host,
+            source,
+            drain,
+            models=models,
+            until_end=until_end,
+            on_predictions=on_predictions,
+            health=health,
+            journal=journal,
+        )
+        # From here on the executor closes both.
+        ends.pop_all()
+        if exporter is not None:
+            exporter.attach(local.readings)
+        with stop_on_signals(local):
+            return local.run()
+
+
+def _names(models: Models) -> list[str]:
+    named = [f"{stream}: {modality.name}" for stream, modality in models.modalities.items()]
+    return [*named, f"fusion: {models.fusion.name}"]
+
+
+def _exporter(
+    pipeline: Pipeline, observe: ObserveConfig | None, health: Health, executor: str
+) -> Exporter | None:
+    if observe is None:
+        return None
+    return Exporter(
+        pipeline.name, health, observe.bind, observe.port, version=__version__, executor=executor
     )
-    with stop_on_signals(local):
-        return local.run()

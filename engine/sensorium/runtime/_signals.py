@@ -7,15 +7,22 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
-from sensorium.runtime._executor import Executor
+__all__ = ["Stoppable", "stop_on_signals"]
 
-__all__ = ["stop_on_signals"]
+
+class Stoppable(Protocol):
+    """What goes on until it is told to stop, as an `Executor`."""
+
+    def stop(self, *, now: bool = False) -> None:
+        """Finish, or with `now` abandon, what is under way; called in a signal handler."""
+        ...
 
 
 @contextmanager
-def stop_on_signals(executor: Executor) -> Iterator[None]:
-    """While this lasts, SIGINT and SIGTERM stop the executor, the second one at once.
+def stop_on_signals(running: Stoppable) -> Iterator[None]:
+    """While this lasts, SIGINT and SIGTERM stop it, the second one at once.
 
     On another thread than the main one, which gets no signals, it does nothing.
     """
@@ -27,7 +34,7 @@ def stop_on_signals(executor: Executor) -> Iterator[None]:
     def handle(_number: int, _frame: FrameType | None) -> None:
         nonlocal count
         count += 1
-        executor.stop(now=count > 1)
+        running.stop(now=count > 1)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["STAGES", "RunSummary", "Tally", "percentile_ms"]
+from sensorium.observe import STAGES, Meters
 
-#: The stages in the order of the straight line.
-STAGES = ("ingest", "align", "encode", "fuse", "emit")
+__all__ = ["STAGES", "RunSummary", "Tally", "percentile_ms"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +90,25 @@ class RunSummary:
 
 @dataclass(slots=True)
 class Tally:
-    """The numbers of a run while it goes on."""
+    """The numbers of a run while it goes on.
 
+    Parameters
+    ----------
+    meters
+        What is counted for the metrics only.
+    """
+
+    meters: Meters
     sets: int = 0
     predictions: int = 0
     dead_letters: int = 0
     absences: dict[str, Counter[str]] = field(default_factory=dict)
     nanoseconds: Counter[str] = field(default_factory=Counter)
+
+    def spent(self, stage: str, nanoseconds: int) -> None:
+        """Note the time of one call of a stage."""
+        self.nanoseconds[stage] += nanoseconds
+        self.meters.stage(stage, nanoseconds)
 
 
 def percentile_ms(nanoseconds: Collection[int], share: float) -> float | None:

@@ -55,7 +55,7 @@ class Emitter:
         self._tasks = dict(tasks)
         self._model = model
 
-    def emit(self, sets: Sequence[AlignedSet], fused: Fused) -> Emitted:
+    def emit(self, sets: Sequence[AlignedSet], fused: Fused, model: str | None = None) -> Emitted:
         """One prediction per set that was fused, in the order of the sets.
 
         Parameters
@@ -64,7 +64,10 @@ class Emitter:
             The micro-batch, with the streams that failed marked absent.
         fused
             Its outputs.
+        model
+            The identity of the model that made them, where it changes while the pipeline runs.
         """
+        model = self._model if model is None else model
         out = Emitted([], [], [])
         for at, row in enumerate(fused.rows):
             aligned = sets[row]
@@ -81,10 +84,12 @@ class Emitter:
                 out.letters.append(set_letter("emit", failure, aligned))
                 continue
             out.sets.append(aligned)
-            out.predictions.append(self._prediction(aligned, tasks))
+            out.predictions.append(self._prediction(aligned, tasks, model))
         return out
 
-    def _prediction(self, aligned: AlignedSet, tasks: Mapping[str, TaskResult]) -> Prediction:
+    def _prediction(
+        self, aligned: AlignedSet, tasks: Mapping[str, TaskResult], model: str
+    ) -> Prediction:
         return Prediction(
             id=aligned.id,
             pipeline=self._pipeline,
@@ -98,7 +103,7 @@ class Emitter:
             absent=aligned.absent,
             unsettled=aligned.unsettled,
             revision=aligned.revision,
-            model=self._model,
+            model=model,
         )
 
     def _result(self, task: Task, output: TaskOutput, row: int, aligned: AlignedSet) -> TaskResult:

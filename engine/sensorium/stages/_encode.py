@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ from sensorium.stages._samples import samples_of
 from sensorium.stages._stream_encoder import StreamEncoder
 
 __all__ = ["EncodedBatch", "Encoder", "FailedStream"]
+
+#: The rows of the sets that have features of a stream, their features, and what failed.
+Placed: TypeAlias = "tuple[list[npt.NDArray[np.intp]], list[Features], list[FailedStream]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +78,8 @@ class EncodedBatch:
         return marked
 
     def letters(self, sets: Sequence[AlignedSet]) -> list[DeadLetter]:
-        """One dead letter per stream that failed in a set."""
-        return [_letter(one, sets[one.failure.row]) for one in self.failed]
+        """One dead letter per stream that failed in a set, but for what has been told."""
+        return [_letter(one, sets[one.failure.row]) for one in self.failed if not one.failure.told]
 
 
 class Encoder:
@@ -93,6 +97,8 @@ class Encoder:
         Whether every call of a modality gets exactly its size: see `StreamEncoder`.
     cache
         How many events are remembered per stream whose modality encodes per event.
+    encoders
+        Per stream whose modality is called in a way of its own, what calls it.
     """
 
     def __init__(
@@ -102,9 +108,11 @@ class Encoder:
         batch_size: int = 64,
         pad: bool = False,
         cache: int = 4096,
+        encoders: Mapping[str, StreamEncoder] | None = None,
     ) -> None:
         self._streams = {
-            name: StreamEncoder(modality, (sizes or {}).get(name, batch_size), pad)
+            name: (encoders or {}).get(name)
+            or StreamEncoder(modality, (sizes or {}).get(name, batch_size), pad)
             for name, modality in modalities.items()
         }
         self._caches = {
@@ -112,64 +120,79 @@ class Encoder:
             for name, encoder in self._streams.items()
             if encoder.modality.per == "event"
         }
+        # What works elsewhere is waited for last: meanwhile the others are encoded here.
+        self._finished = sorted(self._streams, key=lambda name: self._streams[name].elsewhere)
 
     def encode(self, sets: Sequence[AlignedSet]) -> EncodedBatch:
         """Encode a micro-batch; what fails is absent and named, the others go on."""
+        hashes = identity_hashes([one.id or f"{one.key}/{one.time}" for one in sets])
+        begun = {name: self._begin(sets, name, hashes) for name in self._streams}
+        done = {name: begun[name]() for name in self._finished}
         present: dict[str, npt.NDArray[np.bool_]] = {}
         features: dict[str, Features] = {}
         failed: list[FailedStream] = []
-        hashes = identity_hashes([one.id or f"{one.key}/{one.time}" for one in sets])
-        for stream in self._streams:
-            if stream in self._caches:
-                rows, parts, faults = self._per_event(sets, stream)
-            else:
-                rows, parts, faults = self._per_set(sets, stream, hashes)
+        for name, encoder in self._streams.items():
+            rows, parts, faults = done[name]
             there = np.zeros(len(sets), np.bool_)
             for where in rows:
                 there[where] = True
-            spec = self._streams[stream].modality.feature
-            present[stream] = there
-            features[stream] = place_features(len(sets), rows, parts, spec)
+            present[name] = there
+            features[name] = place_features(len(sets), rows, parts, encoder.modality.feature)
             failed += faults
         return EncodedBatch(present, features, hashes, tuple(failed))
 
+    def _begin(
+        self, sets: Sequence[AlignedSet], stream: str, hashes: npt.NDArray[np.uint32]
+    ) -> Callable[[], Placed]:
+        if stream in self._caches:
+            return self._per_event(sets, stream)
+        return self._per_set(sets, stream, hashes)
+
     def _per_set(
         self, sets: Sequence[AlignedSet], stream: str, hashes: npt.NDArray[np.uint32]
-    ) -> tuple[list[npt.NDArray[np.intp]], list[Features], list[FailedStream]]:
+    ) -> Callable[[], Placed]:
         numbers, items = samples_of(sets, stream)
         if not items:
-            return [], [], []
-        result = self._streams[stream].run(items, hashes[numbers])
-        faults = []
-        for failure in result.failures:
-            row = numbers[failure.row]
-            faults.append(
-                FailedStream(stream, replace(failure, row=row), sets[row].members[stream])
-            )
-        return [np.array(numbers, np.intp)[result.rows]], [result.features], faults
+            return lambda: ([], [], [])
+        waiting = self._streams[stream].begin(items, hashes[numbers])
 
-    def _per_event(
-        self, sets: Sequence[AlignedSet], stream: str
-    ) -> tuple[list[npt.NDArray[np.intp]], list[Features], list[FailedStream]]:
+        def finish() -> Placed:
+            result = waiting()
+            faults = []
+            for failure in result.failures:
+                row = numbers[failure.row]
+                faults.append(
+                    FailedStream(stream, replace(failure, row=row), sets[row].members[stream])
+                )
+            return [np.array(numbers, np.intp)[result.rows]], [result.features], faults
+
+        return finish
+
+    def _per_event(self, sets: Sequence[AlignedSet], stream: str) -> Callable[[], Placed]:
         members = [aligned.members.get(stream, ()) for aligned in sets]
-        encoded = iter(self._caches[stream].encode([event for them in members for event in them]))
+        waiting = self._caches[stream].begin([event for them in members for event in them])
         spec = self._streams[stream].modality.feature
-        rows, parts, faults = [], [], []
-        for row, events in enumerate(members):
-            if not events:
-                continue
-            good = []
-            for event in events:
-                one = next(encoded)
-                if isinstance(one, Failure):
-                    faults.append(FailedStream(stream, replace(one, row=row), (event,)))
-                else:
-                    good.append(one)
-            # A set that lost one of its events would not be what its members say.
-            if len(good) == len(events):
-                rows.append(np.array([row], np.intp))
-                parts.append(pool(good, spec))
-        return rows, parts, faults
+
+        def finish() -> Placed:
+            encoded = iter(waiting())
+            rows, parts, faults = [], [], []
+            for row, events in enumerate(members):
+                if not events:
+                    continue
+                good = []
+                for event in events:
+                    one = next(encoded)
+                    if isinstance(one, Failure):
+                        faults.append(FailedStream(stream, replace(one, row=row), (event,)))
+                    else:
+                        good.append(one)
+                # A set that lost one of its events would not be what its members say.
+                if len(good) == len(events):
+                    rows.append(np.array([row], np.intp))
+                    parts.append(pool(good, spec))
+            return rows, parts, faults
+
+        return finish
 
 
 def _letter(failed: FailedStream, aligned: AlignedSet) -> DeadLetter:
@@ -184,6 +207,7 @@ def _letter(failed: FailedStream, aligned: AlignedSet) -> DeadLetter:
         time=first.time,
         origin=first.origin,
         plugin=failure.plugin,
+        hook=failure.hook,
     )
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from sensorium.errors import SensoriumError, UnavailableError
 
-__all__ = ["Failure", "bisect", "explain", "failures_of"]
+__all__ = ["Failure", "bisect", "explain", "failures_of", "raised"]
 
 T = TypeVar("T")
 
@@ -34,6 +34,8 @@ class Failure:
         What is wrong.
     passing
         Whether it may go well later, since it is not the row that is at fault.
+    told
+        Whether another failure's dead letter tells of it, so that it gets none of its own.
     """
 
     row: int
@@ -42,6 +44,7 @@ class Failure:
     error: str
     message: str
     passing: bool = False
+    told: bool = False
 
 
 def explain(error: Exception, plugin: str, hook: str, *, withhold: bool) -> str:
@@ -59,10 +62,15 @@ def explain(error: Exception, plugin: str, hook: str, *, withhold: bool) -> str:
     """
     if isinstance(error, SensoriumError):
         return f"{plugin}.{hook}: {_short(error)}"
+    text = "" if withhold else f": {_short(error)}"
+    return f"{plugin}.{hook} {raised(error)}{text}"
+
+
+def raised(error: Exception) -> str:
+    """Which exception was raised where, without what it says: it is apt to quote a payload."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    text = "" if withhold else f": {_short(error)}"
-    return f"{plugin}.{hook} raised {type(error).__name__}{where}{text}"
+    return f"raised {type(error).__name__}{where}"
 
 
 def failures_of(

@@ -50,6 +50,7 @@ def set_letter(stage: str, failure: Failure, aligned: AlignedSet) -> DeadLetter:
         key=aligned.key,
         time=aligned.time,
         plugin=failure.plugin,
+        hook=failure.hook,
     )
 
 

@@ -12,7 +12,7 @@ from sensorium.events import DeadLetter, Event
 from sensorium.plugin import Record
 from sensorium.stages._failure import explain
 from sensorium.stages._routing import IngestStream, Router, TargetStream
-from sensorium.wire import Envelope, read_record
+from sensorium.wire import Envelope, attempts_of, read_record
 
 __all__ = ["Heartbeat", "Ingest", "Ingested", "Progress", "TargetValue"]
 
@@ -122,8 +122,19 @@ class Ingest:
         self._partitions: dict[str, int] = {}
         self._files: set[str] = set()
         self._has_topics = False
-        #: Records, by what became of them: event, heartbeat, target, skipped, dead_letter.
-        self.counts: Counter[str] = Counter()
+        #: Records, by stream (``-`` where it is not known) and what became of them: event,
+        #: heartbeat, target, skipped, dead_letter.
+        self.by_stream: Counter[tuple[str, str]] = Counter()
+        #: Per stream, the log time of the newest event that was read, in ns since the epoch.
+        self.newest: dict[str, int] = {}
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Records, by what became of them."""
+        total: Counter[str] = Counter()
+        for (_, outcome), count in dict(self.by_stream).items():
+            total[outcome] += count
+        return total
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -166,7 +177,7 @@ class Ingest:
                 self._record(record, arrived, out)
             except _RefusedError as refused:
                 out.letters.append(refused.letter)
-                self.counts["dead_letter"] += 1
+                self.by_stream[refused.letter.stream or "-", "dead_letter"] += 1
         # A record proves that every stream of its topic has been read so far, also those that it
         # is not of, and also if it failed.
         for (topic, partition), log_time in read_up_to.items():
@@ -177,7 +188,7 @@ class Ingest:
     def _record(self, record: Record, arrived: int, out: Ingested) -> None:
         name, envelope = self._open(record)
         if name is None:
-            self.counts["skipped"] += 1
+            self.by_stream["-", "skipped"] += 1
             return
         if not self._has_topics and record.topic not in self._files:
             self._note_topic(record.topic)
@@ -189,13 +200,13 @@ class Ingest:
             if modality is not None:
                 beat = Heartbeat(name, envelope.key, time, arrived)
                 out.items.append((record.partition, beat))
-            self.counts["heartbeat"] += 1
+            self.by_stream[name, "heartbeat"] += 1
             return
         if envelope.key is None:
             raise _refuse(record, _missing("key"), stream=name, time=time)
         if modality is None:
             out.targets.append(TargetValue(name, envelope.key, time, envelope.payload.data))
-            self.counts["target"] += 1
+            self.by_stream[name, "target"] += 1
             return
         try:
             value = modality.decode(envelope.payload)
@@ -223,7 +234,9 @@ class Ingest:
             ) from error
         self._keep_together(event, record)
         out.items.append((record.partition, event))
-        self.counts["event"] += 1
+        self.by_stream[name, "event"] += 1
+        if arrived > self.newest.get(name, arrived - 1):
+            self.newest[name] = arrived
 
     def _open(self, record: Record) -> tuple[str | None, Envelope]:
         router = self._router
@@ -294,5 +307,8 @@ def _refuse(
         plugin=plugin,
         data=record.data,
         headers=record.headers,
+        attempt=attempts_of(record.headers),
+        record_key=record.key,
+        hook=None if plugin is None else "decode",
     )
     return _RefusedError(letter)

@@ -3,8 +3,9 @@ checked. `StreamEncoder.encode` takes and gives arrays only, so it may run in an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +70,9 @@ class StreamEncoder:
         takes more calls, about four instead of one for a full batch of 64.
     """
 
+    elsewhere: bool = False
+    """Whether `encode` waits for another process, so that it pays to begin several at once."""
+
     def __init__(self, modality: Modality, size: int = 64, pad: bool = False) -> None:
         self.modality = modality
         self.size = size
@@ -131,19 +135,39 @@ class StreamEncoder:
             kept.append(rows[finite])
         return _in_order(kept, parts, failures, spec)
 
+    def start(
+        self, arrays: Arrays, hashes: npt.NDArray[np.uint32] | None = None
+    ) -> Callable[[], EncodedRows]:
+        """`encode` in two steps: start what goes on elsewhere, and give what waits for it."""
+        return partial(self.encode, arrays, hashes)
+
+    def begin(
+        self, items: Sequence[Samples], hashes: npt.NDArray[np.uint32] | None = None
+    ) -> Callable[[], EncodedRows]:
+        """`run` in two steps: `prepare` and `start`, and give what waits for the result."""
+        prepared = self.prepare(items)
+        started = [
+            (rows, self.start(arrays, None if hashes is None else hashes[rows]))
+            for rows, arrays in prepared.parts
+        ]
+
+        def finish() -> EncodedRows:
+            failures = list(prepared.failures)
+            kept, parts = [], []
+            for rows, result in started:
+                encoded = result()
+                kept.append(rows[encoded.rows])
+                parts.append(encoded.features)
+                failures += [replace(it, row=int(rows[it.row])) for it in encoded.failures]
+            return _in_order(kept, parts, failures, self.modality.feature)
+
+        return finish
+
     def run(
         self, items: Sequence[Samples], hashes: npt.NDArray[np.uint32] | None = None
     ) -> EncodedRows:
         """`prepare`, then `encode`."""
-        prepared = self.prepare(items)
-        failures = list(prepared.failures)
-        kept, parts = [], []
-        for rows, arrays in prepared.parts:
-            encoded = self.encode(arrays, None if hashes is None else hashes[rows])
-            kept.append(rows[encoded.rows])
-            parts.append(encoded.features)
-            failures += [replace(it, row=int(rows[it.row])) for it in encoded.failures]
-        return _in_order(kept, parts, failures, self.modality.feature)
+        return self.begin(items, hashes)()
 
 
 def _in_order(

@@ -128,6 +128,7 @@ def collect_source(
         source.close()
     for partition in sorted(aligners):
         sets += aligners[partition].close()
+        letters += len(aligners[partition].take_late())
     return Dataset(sets, _targets(pipeline, sets, values), dead_letters=letters)
 
 
@@ -162,7 +163,7 @@ def _aligner(
     pipeline: Pipeline, clock: Callable[[], int], aligners: dict[int, Aligner], partition: int
 ) -> Aligner:
     specs = {name: part.spec for name, part in pipeline.streams.items()}
-    aligner = Aligner(pipeline.policy, specs, clock, pipeline.name)
+    aligner = Aligner(pipeline.policy, specs, clock, pipeline.name, **pipeline.limits)
     aligners[partition] = aligner
     return aligner
 

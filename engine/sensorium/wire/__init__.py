@@ -7,6 +7,12 @@ from sensorium.wire._dead_letter import (
     dead_letter_json,
     dead_letter_to_dict,
 )
+from sensorium.wire._dead_letter_headers import (
+    attempts_of,
+    dead_letter_from_record,
+    dead_letter_headers,
+    replayed_headers,
+)
 from sensorium.wire._envelope import CONTENT_TYPE, Envelope, write_envelope
 from sensorium.wire._fields import FieldMap
 from sensorium.wire._msgpack import decode_value, encode_value
@@ -28,7 +34,10 @@ __all__ = [
     "RecordingWriter",
     "TimeUnit",
     "WireFormat",
+    "attempts_of",
     "dead_letter_from_dict",
+    "dead_letter_from_record",
+    "dead_letter_headers",
     "dead_letter_json",
     "dead_letter_schema",
     "dead_letter_to_dict",
@@ -41,5 +50,6 @@ __all__ = [
     "prediction_to_dict",
     "read_record",
     "read_recording",
+    "replayed_headers",
     "write_envelope",
 ]

@@ -20,7 +20,8 @@ def dead_letter_to_dict(letter: DeadLetter) -> dict[str, Any]:
     Returns
     -------
     dict
-        As `dead_letter_schema` describes; the data and the headers' values are base64.
+        As `dead_letter_schema` describes; the data, the record's key and the headers' values are
+        base64.
     """
     return {
         "stage": letter.stage,
@@ -34,6 +35,8 @@ def dead_letter_to_dict(letter: DeadLetter) -> dict[str, Any]:
         "data": None if letter.data is None else _base64(letter.data),
         "headers": {name: _base64(value) for name, value in letter.headers.items()},
         "attempt": letter.attempt,
+        "record_key": None if letter.record_key is None else _base64(letter.record_key),
+        "hook": letter.hook,
     }
 
 
@@ -61,7 +64,7 @@ def dead_letter_from_dict(value: Mapping[str, Any]) -> DeadLetter:
     expect(attempt, int, "$.attempt")
     headers = value.get("headers", {})
     expect(headers, dict, "$.headers")
-    data = value.get("data")
+    data, record_key = value.get("data"), value.get("record_key")
     return DeadLetter(
         stage=expect_text(value["stage"], "$.stage"),
         error=expect_text(value["error"], "$.error"),
@@ -76,6 +79,8 @@ def dead_letter_from_dict(value: Mapping[str, Any]) -> DeadLetter:
             name: from_base64(content, f"$.headers.{name}") for name, content in headers.items()
         },
         attempt=attempt,
+        record_key=None if record_key is None else from_base64(record_key, "$.record_key"),
+        hook=_optional(value, "hook"),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sensorium.errors import WireError
 from sensorium.plugin import Payload, Record
-from sensorium.wire._checks import expect, expect_text, in_int64, missing
+from sensorium.wire._checks import INT64_MAX, INT64_MIN, expect, expect_text, in_int64, missing
 from sensorium.wire._fields import record_key, record_time
 from sensorium.wire._msgpack import decode_value, encode_value
 
@@ -103,15 +103,17 @@ def _checked(fields: Mapping[str, Any], record: Record | None) -> Envelope:
     """Check the fields; unknown ones are of a later minor version and are passed over."""
     if "v" not in fields:
         raise missing("$.v")
-    expect(fields["v"], int, "$.v")
-    if fields["v"] != _VERSION:
+    version = fields["v"]
+    expect(version, int, "$.v")
+    if version != _VERSION:
         raise WireError(
-            f"Envelope version {fields['v']} is not known; this reader knows {_VERSION}",
+            f"Envelope version {version} is not known; this reader knows {_VERSION}",
             field="$.v",
         )
     get = fields.get
     heartbeat = get("heartbeat", False)
-    expect(heartbeat, bool, "$.heartbeat")
+    if heartbeat is not False:
+        expect(heartbeat, bool, "$.heartbeat")
     key = _text(get("key"), "$.key")
     if key is None and record is not None and not heartbeat:
         # The key of a heartbeat's record only chose its partition; the promise is for all keys.
@@ -150,6 +152,8 @@ def _text(value: Any, field: str) -> str | None:
 
 
 def _nanoseconds(value: Any, field: str) -> int | None:
+    if type(value) is int and INT64_MIN <= value <= INT64_MAX:
+        return value
     if value is None:
         return None
     expect(value, int, field)

@@ -109,6 +109,12 @@ def dead_letter_schema() -> dict[str, Any]:
         },
         "headers": _map(content, "The original headers."),
         "attempt": {"type": "integer", "minimum": 1},
+        "record_key": {
+            **content,
+            "type": ["string", "null"],
+            "description": "The bytes of the record's key.",
+        },
+        "hook": {**optional, "description": "The method of the plugin that refused it."},
     }
     return {
         "$schema": _DIALECT,

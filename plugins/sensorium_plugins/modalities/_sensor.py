@@ -16,6 +16,8 @@ __all__ = ["SensorConfig", "clip", "decode_readings"]
 
 #: No physical reading comes near it, and squares of what is below it are finite in float32.
 _LARGEST: Final = 1e18
+_FLOAT32: Final = np.dtype(np.float32)
+_READINGS: Final = (np.ndarray, list, tuple, int, float)
 
 
 class SensorConfig(PluginConfig):
@@ -55,9 +57,7 @@ def decode_readings(payload: Payload, channels: int) -> npt.NDArray[np.floating[
         If it is none of these, is empty, or holds a number that is not finite or beyond 1e18.
     """
     data = payload.data
-    if isinstance(data, str | bytes) or not isinstance(
-        data, np.ndarray | list | tuple | int | float
-    ):
+    if not isinstance(data, _READINGS):
         raise PayloadError(
             f"a sensor chunk is an array or a list of numbers, not {type(data).__name__}"
         )
@@ -67,7 +67,8 @@ def decode_readings(payload: Payload, channels: int) -> npt.NDArray[np.floating[
         raise PayloadError("the samples of the chunk differ in their number of channels") from None
     if array.dtype.kind not in "iuf":
         raise PayloadError(f"the chunk holds something that is not a number (dtype {array.dtype})")
-    array = array.astype(np.float32 if array.dtype == np.float32 else np.float64, copy=False)
+    if array.dtype != _FLOAT32:
+        array = array.astype(np.float64, copy=False)
     if array.ndim == 0 or (array.ndim == 1 and channels == 1):
         array = array.reshape(-1, 1)
     elif array.ndim == 1:
@@ -77,8 +78,9 @@ def decode_readings(payload: Payload, channels: int) -> npt.NDArray[np.floating[
             f"the chunk has shape {np.shape(data)}; expected (samples, {channels}), as `channels` "
             f"of the stream is {channels}"
         )
-    # Comparing is False for NaN, so this finds what is not finite as well.
-    if not (np.abs(array) <= _LARGEST).all():
+    # A small sum of squares, in one call, tells that all is well; where it is large, infinite or
+    # NaN, the numbers are looked at. Comparing is False for NaN, so that finds it as well.
+    if not np.vdot(array, array) < _LARGEST and not (np.abs(array) <= _LARGEST).all():
         raise PayloadError("the chunk holds a number that is NaN, infinite or beyond 1e18")
     return array
 
@@ -112,8 +114,14 @@ def clip(item: Samples, clock: SampleClock) -> list[tuple[int, npt.NDArray[Any]]
         return list(zip(times, item.values, strict=True))
     pieces = []
     for time, chunk in zip(times, item.values, strict=True):
+        stop = len(chunk)
+        within = time + clock.elapsed(stop - 1) < item.end
+        if within and time >= item.start:  # as most chunks are
+            pieces.append((time, chunk))
+            continue
         first = max(0, clock.first_from(item.start - time))
-        stop = min(len(chunk), clock.first_from(item.end - time))
+        if not within:
+            stop = clock.first_from(item.end - time)
         if first < stop:
             pieces.append((time + clock.elapsed(first), chunk[first:stop]))
     return pieces or [_held(item, times, clock)]

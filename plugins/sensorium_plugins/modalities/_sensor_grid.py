@@ -94,23 +94,32 @@ class GridModality(TorchModality):
         PayloadError
             If an item has no sample in the grid.
         """
-        signal = np.zeros((len(items), self._length, self.config.channels), dtype=np.float32)
-        mask = np.zeros((len(items), self._length), dtype=np.bool_)
+        shape = len(items), self._length
+        signal = np.zeros((*shape, self.config.channels), dtype=np.float32)
+        mask = np.zeros(shape, dtype=np.bool_)
+        places: list[int] = []
+        pieces: list[npt.NDArray[Any]] = []
         for row, item in enumerate(items):
-            self._place(item, signal[row], mask[row])
+            for at, samples in self._placed(item):
+                places.append(row * self._length + at)
+                pieces.append(samples)
+        if pieces:
+            _put(signal.reshape(-1, self.config.channels), mask.reshape(-1), places, pieces)
         if not mask.any(axis=1).all():
             raise PayloadError(
                 f"an item has no sample in the last {format_duration(self._span)} of its set; "
                 f"make the stream's `length` the size of the window"
             )
+        if self.config.bridge:
+            for row in range(len(items)):
+                self._bridge(signal[row], mask[row])
         return {"signal": signal, "mask": mask}
 
-    def _place(
-        self, item: Samples, signal: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]
-    ) -> None:
-        """Put the samples of one item where they belong."""
+    def _placed(self, item: Samples) -> list[tuple[int, npt.NDArray[Any]]]:
+        """The runs of samples of an item, each with the place in the grid where it begins."""
         pieces = clip(item, self._clock)
-        beside: tuple[int, npt.NDArray[Any]] | None = None
+        placed: list[tuple[int, npt.NDArray[Any]]] = []
+        beside: list[tuple[int, npt.NDArray[Any]]] = []
         anchor = pieces[0][0]
         if item.start < item.end:
             anchor = max(item.start, item.end - self._span)
@@ -118,18 +127,14 @@ class GridModality(TorchModality):
             at = self._clock.nearest(time - anchor)
             first, stop = max(0, -at), min(len(samples), self._length - at)
             if first < stop:
-                signal[at + first : at + stop] = samples[first:stop]
-                mask[at + first : at + stop] = True
+                placed.append((at + first, samples[first:stop]))
             elif at == self._length:
-                beside = self._length - 1, samples[0]
+                beside = [(self._length - 1, samples[:1])]
             elif at + len(samples) == 0:
-                beside = 0, samples[-1]
-        if beside is not None and not mask.any():
-            # The only sample comes in the span's last half period, or still holds at its
-            # start: its nearest place is one beside the grid.
-            signal[beside[0]], mask[beside[0]] = beside[1], True
-        if self.config.bridge:
-            self._bridge(signal, mask)
+                beside = [(0, samples[-1:])]
+        # Where the only sample comes in the span's last half period, or still holds at its start,
+        # its nearest place is one beside the grid.
+        return placed or beside
 
     def _bridge(self, signal: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> None:
         """Fill places between readings that are near enough to each other."""
@@ -149,3 +154,18 @@ class GridModality(TorchModality):
     def fit(self, arrays: Arrays) -> Weights:
         """Learn the mean and deviation of each channel; the rest of the weights stay."""
         return self._with_scaling(arrays["signal"][arrays["mask"]])
+
+
+def _put(
+    signal: npt.NDArray[np.float32],
+    mask: npt.NDArray[np.bool_],
+    places: Sequence[int],
+    pieces: Sequence[npt.NDArray[Any]],
+) -> None:
+    """Write runs of samples from their first places on, all at once; the later wins."""
+    lengths = np.fromiter(map(len, pieces), np.intp, len(pieces))
+    before = np.cumsum(lengths) - lengths
+    where = np.arange(before[-1] + lengths[-1]) + np.repeat(places - before, lengths)
+    # Where a place occurs twice, numpy leaves the last value.
+    signal[where] = np.concatenate(pieces)
+    mask[where] = True

@@ -9,8 +9,9 @@ from pydantic import Field, model_validator
 
 from sensorium.events import DeadLetter, Prediction
 from sensorium.plugin import Sink
-from sensorium.wire import prediction_json
+from sensorium.wire import dead_letter_headers, prediction_json
 from sensorium_plugins._kafka import KafkaConnection, kafka_errors
+from sensorium_plugins._kafka_log import KafkaLog
 
 __all__ = ["KafkaSink", "KafkaSinkConfig"]
 
@@ -53,6 +54,11 @@ class KafkaSink(Sink):
         self._producer: Any = None
         self._sent: list[Any] = []
 
+    @classmethod
+    def open_log(cls, config: KafkaSinkConfig) -> KafkaLog:
+        """The cluster, for the commands `topics` and `dlq`."""
+        return KafkaLog(config, {"predictions": config.topic, "dead_letters": config.dead_letters})
+
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Take predictions.
 
@@ -74,26 +80,8 @@ class KafkaSink(Sink):
             As `write`.
         """
         for one in letters:
-            topic, partition, offset = _coordinates(one.origin)
-            said = {
-                "stage": one.stage,
-                "error": one.error,
-                "message": one.message,
-                "stream": one.stream,
-                "plugin": one.plugin,
-                "topic": topic,
-                "partition": partition,
-                "offset": offset,
-                "time": None if one.time is None else str(one.time),
-                "attempt": str(one.attempt),
-            }
-            headers = list(one.headers.items())
-            headers += [
-                (f"sensorium-{name}", value.encode("utf-8", "backslashreplace"))
-                for name, value in said.items()
-                if value is not None
-            ]
-            self._send(self.config.dead_letters, one.key, one.data, headers)
+            headers = list(dead_letter_headers(one).items())
+            self._send(self.config.dead_letters, one.record_key or one.key, one.data, headers)
 
     def flush(self) -> None:
         """Return when the brokers have it all.
@@ -121,7 +109,11 @@ class KafkaSink(Sink):
                 producer.close()
 
     def _send(
-        self, topic: str, key: str | None, value: bytes | None, headers: list[tuple[str, bytes]]
+        self,
+        topic: str,
+        key: str | bytes | None,
+        value: bytes | None,
+        headers: list[tuple[str, bytes]],
     ) -> None:
         with kafka_errors(self.config, f"writing to the topic {topic}"):
             if self._producer is None:
@@ -131,14 +123,7 @@ class KafkaSink(Sink):
                 self._producer = KafkaProducer(
                     **settings, acks="all", max_block_ms=settings["bootstrap_timeout_ms"]
                 )
-            encoded = None if key is None else key.encode("utf-8", "surrogatepass")
-            future = self._producer.send(topic, value, encoded, headers)
+            if isinstance(key, str):
+                key = key.encode("utf-8", "surrogatepass")
+            future = self._producer.send(topic, value, key, headers)
         self._sent.append(future)
-
-
-def _coordinates(origin: str | None) -> tuple[str | None, str | None, str | None]:
-    """Topic, partition and offset out of ``topic/partition/offset``."""
-    if origin is None or origin.count("/") < 2:
-        return None, None, None
-    topic, partition, offset = origin.rsplit("/", 2)
-    return topic, partition, offset

@@ -12,6 +12,7 @@ from sensorium.durations import INFINITY, DurationField
 from sensorium.errors import RunError
 from sensorium.plugin import Batch, Record, Source, TopicPartition
 from sensorium_plugins._kafka import KafkaConnection, kafka_errors
+from sensorium_plugins._kafka_log import KafkaLog
 
 __all__ = ["KafkaSource", "KafkaSourceConfig"]
 
@@ -72,6 +73,11 @@ class KafkaSource(Source):
         self._consumer: Any = None
         self._log_times: dict[TopicPartition, int] = {}
         self._asked = 0
+
+    @classmethod
+    def open_log(cls, config: KafkaSourceConfig) -> KafkaLog:
+        """The cluster, for the commands `topics`, `record` and `replay`."""
+        return KafkaLog(config)
 
     def partitions(self) -> Sequence[int]:
         """The partition numbers of the topics.

@@ -25,7 +25,7 @@ def hold_against_oracle(case: Case) -> None:
         now = outcome(case.rule, case.specs, calls[: number + 1])
         adds += isinstance(call, Add)
         assert {found(aligned) for aligned in sets} == now.emitted - seen, call
-        order = [(aligned.time, aligned.key) for aligned in sets]
+        order = [(aligned.time, aligned.key, aligned.revision) for aligned in sets]
         assert order == sorted(order)
         for aligned in sets:
             for events in aligned.members.values():

@@ -143,7 +143,6 @@ def test_what_a_better_set_displaced_is_superseded() -> None:
     ("fields", "message"),
     [
         ({"require": "any"}, "makes whole sets only"),
-        ({"deadline": "1s"}, "has no deadline"),
         ({"queue_size": 0}, "greater than or equal to 1"),
         ({"age_penalty": -1}, "greater than or equal to 0"),
         ({"primary": "a"}, "Extra inputs"),

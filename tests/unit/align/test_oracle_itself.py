@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from alignment_calls import INF, Add, Close, Found, SessionRule, Spec
-from alignment_oracle import outcome
+from alignment_oracle import cell_of, outcome
 from alignment_strategies import KINDS, Case, cases, merge, share
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,9 +41,9 @@ def test_without_a_deadline_a_session_goes_on_while_the_gap_is_not_exceeded(case
         for event in sorted(kept.values(), key=lambda event: event.time):
             if sessions:
                 now = sessions[-1]
-                cell = now[0].time // rule.max_length
+                cell = cell_of(rule, now[0].time)
                 over = max(e.time + e.duration for e in now) + rule.gap
-                if event.time <= over and event.time // rule.max_length == cell:
+                if event.time <= over and cell_of(rule, event.time) == cell:
                     now.append(event)
                     continue
             sessions.append([event])

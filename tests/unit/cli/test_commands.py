@@ -22,10 +22,10 @@ def test_check_prints_findings_with_their_fix(
 def test_check_exits_with_2_if_there_is_an_error(
     pipeline: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["check", str(pipeline), "--set", "runtime.executor=serve"]) == 2
+    assert main(["check", str(pipeline), "--set", "checkpoint=none.safetensors"]) == 2
     text = capsys.readouterr().out
-    assert text.startswith("error: runtime.executor: the executor 'serve' is not in this version")
-    assert text.endswith("toy: 1 error, 1 warning\n")
+    assert text.startswith("error: checkpoint: ")
+    assert text.endswith("toy: 1 error, 0 warnings\n")
 
 
 def test_check_shows_every_error_of_the_file(
@@ -105,3 +105,11 @@ def test_plugins_show_prints_the_configuration(capsys: pytest.CaptureFixture[str
 def test_plugins_show_answers_an_unknown_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plugins", "show", "cli-sensr"]) == 2
     assert "no plugin brings 'cli-sensr'; did you mean 'cli-sensor'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["9464", ":9464", "localhost:", "localhost:99999"])
+def test_run_takes_an_address_to_observe_at(
+    pipeline: Path, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(pipeline), "--observe", address]) == 2
+    assert f"{address!r} is not HOST:PORT, as 127.0.0.1:9464" in capsys.readouterr().err

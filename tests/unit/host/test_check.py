@@ -25,18 +25,20 @@ def test_what_this_version_does_not_do_is_said(check: Check) -> None:
     found = {finding.path: finding for finding in check()}
     assert found["delivery"].level == "error"
     assert found["delivery"].fix == "set it to at_least_once"
-    assert found["observe"].level == "warning"
-    assert "nothing listens there" in found["observe"].message
 
 
 def test_a_good_pipeline_has_notes_at_most(check: Check) -> None:
-    [finding] = check("delivery=at_least_once", "observe=null")
+    [finding] = check("delivery=at_least_once")
     assert finding == Finding(
         "note",
         "streams.gyro",
         "the local executor does not use placement, resources, replicas",
-        "leave it for the executor serve, or take it out",
+        "set runtime.executor to serve, or take it out",
     )
+
+
+def test_on_serve_placement_is_no_finding(check: Check) -> None:
+    assert check("delivery=at_least_once", "observe=null", "runtime.executor=serve") == []
 
 
 @pytest.mark.parametrize(
@@ -56,13 +58,6 @@ def test_a_good_pipeline_has_notes_at_most(check: Check) -> None:
             "checkpoint",
             "not a sound safetensors",
             "train it again",
-        ),
-        (
-            ("runtime.executor=serve",),
-            "error",
-            "runtime.executor",
-            "'serve' is not in this version",
-            "--executor local",
         ),
         (
             ("align.deadline=inf", "streams.accel.max_delay=inf"),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sensorium.host import PluginHost, json_schema
+from sensorium.host import PluginHost, default_host, json_schema
 
 jsonschema = pytest.importorskip("jsonschema", reason="needs jsonschema: pip install jsonschema")
 
@@ -65,6 +65,11 @@ def test_other_ways_to_write_it_are_valid(errors: Errors, replacement: tuple[str
 )
 def test_a_slip_is_found(errors: Errors, old: str, new: str, message: str) -> None:
     assert any(message in found for found in errors((old, new))), errors((old, new))
+
+
+def test_it_is_json() -> None:
+    written = json.dumps(json_schema(default_host()), allow_nan=False)
+    assert '"default": "inf"' in written
 
 
 def test_every_plugin_is_described(host: PluginHost) -> None:

@@ -10,12 +10,17 @@ import pytest
 from pydantic import ValidationError
 
 import sensorium_plugins
-from sensorium.errors import RunError
+from sensorium.errors import ConfigError, RunError
 from sensorium.host import PluginHost, load_pipeline
 from sensorium_plugins.sinks import KafkaSinkConfig
 from sensorium_plugins.sources import KafkaSource, KafkaSourceConfig
 
 SASL = {"sasl_mechanism": "PLAIN", "username": "u", "password": "hunter2"}
+OAUTH = {
+    "security_protocol": "SASL_SSL",
+    "sasl_mechanism": "OAUTHBEARER",
+    "oauth": {"token_file": "token"},
+}
 
 
 @pytest.mark.parametrize(
@@ -27,6 +32,13 @@ SASL = {"sasl_mechanism": "PLAIN", "username": "u", "password": "hunter2"}
         ({"start": "latest", "security_protocol": "SASL_SSL"}, "needs sasl_mechanism"),
         ({"start": "latest", **SASL}, "have no use with PLAINTEXT"),
         ({"start": "latest", "bootstrap_servers": ""}, "at least 1 character"),
+        ({"start": "latest", **SASL, **OAUTH}, "neither username nor password"),
+        ({"start": "latest", **OAUTH, "oauth": None}, "OAUTHBEARER needs oauth"),
+        ({"start": "latest", **OAUTH, "oauth": {}}, "name one of token_file, token_command"),
+        ({"start": "latest", **OAUTH, "oauth": {"token_endpoint": "http://p"}}, "needs client_id"),
+        ({"start": "latest", **OAUTH, "oauth": {"token_file": "f", "scope": "s"}}, "for token_end"),
+        ({"start": "latest", "ca_file": "ca.pem"}, "have no use with PLAINTEXT"),
+        ({"start": "latest", "security_protocol": "SSL", "key_file": "k"}, "need certificate_file"),
     ],
 )
 def test_a_source_that_cannot_be_meant_is_refused(fields, message) -> None:
@@ -51,6 +63,16 @@ def test_a_password_reaches_the_client_and_is_not_printed() -> None:
     assert config.settings()["bootstrap_servers"] == ["a:1", "b:2"]
     assert config.settings()["sasl_plain_password"] == "hunter2"
     assert "hunter2" not in repr(config)
+    assert "hunter2" not in repr(config.settings())
+
+
+def test_a_file_of_certificates_that_is_not_there_is_named() -> None:
+    config = KafkaSourceConfig.model_validate(
+        {"bootstrap_servers": "b:1", "start": "latest", "security_protocol": "SSL",
+         "ca_file": "/nowhere/ca.pem"}
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match=r"ca_file /nowhere/ca\.pem: No such file"):
+        config.settings()
 
 
 def test_a_broker_that_is_not_there_is_an_error_with_its_address() -> None:

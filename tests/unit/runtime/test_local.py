@@ -16,7 +16,7 @@ from sensorium.errors import RunError
 from sensorium.events import Absence
 from sensorium.host import Pipeline, PluginHost
 from sensorium.plugin import Batch, Record, TopicPartition
-from sensorium.runtime import LocalExecutor, RunSummary
+from sensorium.runtime import LocalExecutor, RunSummary, ThreadFlight
 from sensorium.testing import MemorySink, MemorySource
 
 MakePipeline = Callable[..., Pipeline]
@@ -91,7 +91,10 @@ def test_order_does_not_depend_on_which_thread_is_first(
 
 
 def test_a_slow_model_stops_the_polling(
-    host: PluginHost, kit: SimpleNamespace, make_pipeline: MakePipeline
+    host: PluginHost,
+    kit: SimpleNamespace,
+    make_pipeline: MakePipeline,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gate, held_up = threading.Event(), threading.Event()
 
@@ -105,18 +108,20 @@ def test_a_slow_model_stops_the_polling(
             self.polls += 1
             return super().poll(limit, timeout)
 
-    class Sensing(LocalExecutor):
-        def _land(self) -> None:
-            if self._flight.full and self._waiting.full:
-                held_up.set()
-            super()._land()
+    wait = ThreadFlight.wait
 
+    def sensing(flight: ThreadFlight, seconds: float) -> None:
+        if flight.full:
+            held_up.set()
+        wait(flight, seconds)
+
+    monkeypatch.setattr(ThreadFlight, "wait", sensing)
     batches = [
         Batch([kit.record(s, float(t), t) for s in "ab" for t in range(4 * n, 4 * n + 4)])
         for n in range(40)
     ]
     source, sink = Counting(batches), MemorySink()
-    local = Sensing(make_pipeline(Slow), host, source, sink)
+    local = LocalExecutor(make_pipeline(Slow), host, source, sink)
     thread = threading.Thread(target=local.run)
     thread.start()
     assert held_up.wait(20)

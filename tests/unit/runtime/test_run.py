@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import socket
+import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +16,7 @@ import numpy as np
 import pytest
 
 from sensorium.errors import ConfigError
-from sensorium.host import Pipeline, PluginHost, write_checkpoint
+from sensorium.host import ObserveConfig, Pipeline, PluginHost, write_checkpoint
 from sensorium.plugin import Batch, PluginConfig
 from sensorium.runtime import load_models, run_pipeline
 from sensorium.testing import MemorySink, MemorySource
@@ -46,7 +49,8 @@ def test_a_file_is_run_through_the_pipeline_into_a_file(
         ({"data": "numbers", "speed": "1"}, "has no log times to replay at a speed"),
         ({"data": Path("x.mcap"), "speed": "fast"}, "the speed 'fast' is neither `max` nor a"),
         ({"speed": "1"}, "a speed is for a recording"),
-        ({"executor": "serve"}, "runtime.executor: the executor 'serve' is not in this version"),
+        ({"data": Path("-"), "executor": "serve"}, "standard input is read by the executor local"),
+        ({"address": "auto"}, "an address is that of a Ray: add `--executor serve`"),
     ],
 )
 def test_what_is_missing_or_wrong_is_told(
@@ -117,3 +121,42 @@ def test_the_first_signal_drains_and_handlers_are_put_back(
     assert summary.stopped
     assert len(sinks[0].predictions) == 1
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.fixture
+def observe() -> ObserveConfig:
+    """A place to serve metrics at that nobody else has."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return ObserveConfig(port=one.getsockname()[1])
+
+
+def test_metrics_are_served_while_it_runs(
+    make_pipeline: MakePipeline,
+    host: PluginHost,
+    numbers: Path,
+    tmp_path: Path,
+    observe: ObserveConfig,
+) -> None:
+    answers: list[str] = []
+
+    def ask(*_: Any) -> None:
+        address = f"http://{observe.bind}:{observe.port}"
+        for path in ("/health/live", "/metrics"):
+            with urllib.request.urlopen(address + path, timeout=10) as answer:
+                answers.append(answer.read().decode())
+
+    options: dict[str, Any] = {"data": numbers, "sink": str(tmp_path / "out.jsonl")}
+    run_pipeline(make_pipeline(), host, observe=observe, on_predictions=ask, **options)
+    assert json.loads(answers[0]) == {"pipeline": "adding", "live": True, "reasons": []}
+    assert 'sensorium_records_total{outcome="event",pipeline="adding",stream="a"} 3.0' in answers[1]
+    assert 'executor="local"' in answers[1]
+
+
+def test_a_port_that_is_taken_is_found_before_anything_else_is_done(
+    make_pipeline: MakePipeline, host: PluginHost, tmp_path: Path, observe: ObserveConfig
+) -> None:
+    pipeline = make_pipeline(checkpoint=tmp_path / "none.safetensors")
+    taken = pytest.raises(ConfigError, match=r"observe\.port: cannot serve .* already in use")
+    with socket.create_server((observe.bind, observe.port)), taken:
+        run_pipeline(pipeline, host, data=tmp_path / "none.jsonl", sink="-", observe=observe)

@@ -59,6 +59,7 @@ LETTERS = st.builds(
     data=st.none() | st.binary(max_size=40),
     headers=st.dictionaries(TEXT, st.binary(max_size=9), max_size=3),
     attempt=st.integers(1, 9),
+    hook=st.none() | TEXT,
 )
 
 PREDICTION = Prediction(

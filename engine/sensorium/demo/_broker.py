@@ -1,0 +1,210 @@
+"""A real Apache Kafka for trials and tests: one process in KRaft mode, from the artifacts in Maven.
+
+It keeps nothing: its data is removed when it ends. For trials by hand::
+
+    python -m sensorium.demo._broker
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+__all__ = ["NoBrokerError", "kafka_broker", "own_broker"]
+
+VERSION: Final = "4.1.0"
+_START_SECONDS: Final = 60
+_PLAIN: Final = {"PLAINTEXT": "PLAINTEXT"}
+
+_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+<modelVersion>4.0.0</modelVersion>
+<groupId>local</groupId><artifactId>broker</artifactId><version>1</version>
+<packaging>pom</packaging>
+<dependencies><dependency>
+<groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version>
+</dependency></dependencies>
+</project>
+"""
+
+_PROPERTIES: Final = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "auto.create.topics.enable": "false",
+    "num.partitions": "1",
+}
+
+
+class NoBrokerError(Exception):
+    """There is no broker to be had here, for the reason that it says."""
+
+
+@contextlib.contextmanager
+def kafka_broker() -> Iterator[str]:
+    """A broker's address, while it runs: the one that SENSORIUM_TEST_KAFKA names, or an own one.
+
+    Raises
+    ------
+    NoBrokerError
+        If none is named and none can be started.
+    """
+    named = os.environ.get("SENSORIUM_TEST_KAFKA")
+    if named:
+        yield named
+        return
+    with own_broker() as addresses:
+        yield addresses["PLAINTEXT"]
+
+
+@contextlib.contextmanager
+def own_broker(
+    listeners: Mapping[str, str] = _PLAIN,
+    properties: Mapping[str, str] | None = None,
+    format_arguments: Sequence[str] = (),
+) -> Iterator[dict[str, str]]:
+    """Start a broker on free ports of the loopback interface; it ends with the context.
+
+    Parameters
+    ----------
+    listeners
+        Per name of a listener, its protocol, as ``{"PLAINTEXT": "PLAINTEXT"}``.
+    properties
+        Further settings of the server.
+    format_arguments
+        Further arguments of its storage tool, as ``--add-scram``.
+
+    Yields
+    ------
+    dict
+        Per listener, its address.
+
+    Raises
+    ------
+    NoBrokerError
+        If Java, or Apache Kafka itself, cannot be had.
+    RuntimeError
+        If it does not start.
+    """
+    java, libraries = _java(), _libraries()
+    with tempfile.TemporaryDirectory(prefix="sensorium-kafka-") as name:
+        folder = Path(name)
+        ports = dict(zip([*listeners, "CONTROLLER"], _free_ports(len(listeners) + 1), strict=True))
+        file = folder / "server.properties"
+        settings = {**_PROPERTIES, **_addresses(listeners, ports), **(properties or {})}
+        settings["log.dirs"] = str(folder / "logs")
+        file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), "utf-8")
+        (folder / "log4j2.properties").write_text("rootLogger.level=off\n", encoding="utf-8")
+        command = [
+            java,
+            "-Xmx512m",
+            f"-Dlog4j2.configurationFile={folder}/log4j2.properties",
+            "-cp",
+            f"{libraries}/*",
+        ]
+        subprocess.run(  # noqa: S603 - Java, with arguments of our own
+            [*command, "kafka.tools.StorageTool", "format", "-t",
+             "MkU3OEVBNTcwNTJENDM2Qk", "-c", str(file), *format_arguments],
+            check=True, capture_output=True, timeout=_START_SECONDS,
+        )  # fmt: skip
+        with (folder / "output").open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603 - as above
+                [*command, "kafka.Kafka", str(file)],
+                stdout=output,
+                stderr=output,
+                # Not of this terminal's group: Ctrl-C is for who uses it, and ends it afterwards.
+                start_new_session=True,
+            )
+            try:
+                _wait_for(ports[next(iter(listeners))], process, folder / "output")
+                yield {name: f"127.0.0.1:{ports[name]}" for name in listeners}
+            finally:
+                process.send_signal(signal.SIGKILL)  # its data is thrown away
+                process.wait(timeout=30)
+
+
+def _addresses(listeners: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
+    bound = {name: f"{name}://127.0.0.1:{port}" for name, port in ports.items()}
+    protocols = {**listeners, "CONTROLLER": "PLAINTEXT"}
+    return {
+        "listeners": ",".join(bound.values()),
+        "advertised.listeners": ",".join(bound[name] for name in listeners),
+        "inter.broker.listener.name": next(iter(listeners)),
+        "listener.security.protocol.map": ",".join(
+            f"{name}:{protocol}" for name, protocol in protocols.items()
+        ),
+        "controller.quorum.voters": f"1@127.0.0.1:{ports['CONTROLLER']}",
+    }
+
+
+def _java() -> str:
+    found = shutil.which("java")
+    if found is None:
+        raise NoBrokerError("no Java on the PATH, and no broker is named")
+    return found
+
+
+def _libraries() -> Path:
+    """The folder of the broker's jars; fetched once, and kept in the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "sensorium" / f"kafka-{VERSION}"
+    if folder.is_dir():
+        return folder
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise NoBrokerError("no Maven on the PATH, and no broker is named")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+        Path(name, "pom.xml").write_text(_POM, encoding="utf-8")
+        done = subprocess.run(  # noqa: S603 - Maven, with arguments of our own
+            [maven, "-q", "-B", "-f", f"{name}/pom.xml", "dependency:copy-dependencies",
+             f"-DoutputDirectory={name}/libs", "-DincludeScope=runtime"],
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            last = (done.stdout.strip() or done.stderr.strip()).splitlines()[:1]
+            raise NoBrokerError(f"Maven could not fetch Apache Kafka: {' '.join(last)}")
+        with contextlib.suppress(OSError):  # another run was quicker
+            Path(name, "libs").rename(folder)
+    return folder
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], output: Path) -> None:
+    end = time.monotonic() + _START_SECONDS
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise RuntimeError(f"the broker ended: {output.read_text(errors='replace')[-2000:]}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"the broker did not listen within {_START_SECONDS} s")
+
+
+if __name__ == "__main__":
+    with kafka_broker() as address:
+        print(address, flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            sys.stdin.read()

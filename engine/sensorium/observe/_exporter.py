@@ -1,0 +1,163 @@
+"""Metrics and health over HTTP: ``/metrics``, ``/health/live`` and ``/health/ready``."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
+from types import TracebackType
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from sensorium.errors import ConfigError
+from sensorium.observe._collector import RunCollector
+from sensorium.observe._health import Health, Verdict
+from sensorium.observe._reading import Reading, Readings
+
+__all__ = ["Exporter"]
+
+#: How long a client may take over its request, in seconds.
+_CLIENT_SECONDS: Final = 10
+
+
+class Exporter:
+    """Serves the metrics and the health of one run, from when it is made until `close`.
+
+    A context manager, which closes it.
+
+    Parameters
+    ----------
+    pipeline
+        The pipeline's name.
+    health
+        What is asked for health.
+    bind, port
+        Where to listen; port 0 for any that is free.
+    version, executor
+        For the metric ``sensorium_build_info``.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot listen there.
+    """
+
+    def __init__(
+        self, pipeline: str, health: Health, bind: str, port: int, *, version: str, executor: str
+    ) -> None:
+        self._pipeline = pipeline
+        self._health = health
+        self._build = (version, executor)
+        self._readings: Readings = tuple
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(RunCollector(pipeline, self._all_readings))
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        self._server = _listen(bind, port, self)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="sensorium-observe", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as ``http://127.0.0.1:9464``."""
+        host, port = self._server.server_address[:2]
+        host = host.decode() if isinstance(host, bytes) else str(host)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def attach(self, readings: Readings) -> None:
+        """Serve these readings from now on; until then there are only those of health."""
+        self._readings = readings
+
+    def close(self) -> None:
+        """Stop listening; may be called twice."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def __enter__(self) -> Exporter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def answer(self, path: str, accept: str) -> tuple[HTTPStatus, str, bytes]:
+        """Status, content type and body of a path."""
+        if path == "/metrics":
+            encode, kind = choose_encoder(accept)
+            return HTTPStatus.OK, kind, encode(self._registry)
+        if path in ("/health/live", "/health/ready"):
+            name = path.rpartition("/")[2]
+            verdict = self._health.live() if name == "live" else self._health.ready()
+            return self._verdict(name, verdict)
+        text = "there are /metrics, /health/live and /health/ready\n"
+        return HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", text.encode()
+
+    def _verdict(self, name: str, verdict: Verdict) -> tuple[HTTPStatus, str, bytes]:
+        body = {"pipeline": self._pipeline, name: verdict.ok, "reasons": verdict.reasons}
+        status = HTTPStatus.OK if verdict.ok else HTTPStatus.SERVICE_UNAVAILABLE
+        return status, "application/json", json.dumps(body).encode() + b"\n"
+
+    def _all_readings(self) -> Iterator[Reading]:
+        yield from self._readings()
+        yield Reading("sensorium_live", (), int(self._health.live().ok))
+        yield Reading("sensorium_ready", (), int(self._health.ready().ok))
+        yield Reading("sensorium_models_silent_seconds", (), self._health.models_silent)
+        yield Reading("sensorium_build_info", self._build, 1)
+
+
+def _listen(bind: str, port: int, exporter: Exporter) -> ThreadingHTTPServer:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = _CLIENT_SECONDS
+        protocol_version = "HTTP/1.1"
+        server_version = "sensorium"
+        sys_version = ""
+
+        def do_GET(self) -> None:
+            accept = self.headers.get("Accept", "")
+            status, kind, body = exporter.answer(self.path.partition("?")[0], accept)
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        do_HEAD = do_GET  # noqa: N815 - the same
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+            """Not a word: a probe each second is no news."""
+
+    try:
+        [(family, _, _, _, _), *_] = socket.getaddrinfo(
+            bind, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+
+        class Server(ThreadingHTTPServer):
+            address_family = family
+
+            def server_bind(self) -> None:
+                # The base's would ask the network for the name of this address.
+                TCPServer.server_bind(self)
+
+        return Server((bind, port), Handler)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ConfigError(
+            f"cannot serve metrics and health on {bind}:{port}: {why}. Choose another port (0 for "
+            "any that is free), or stop what listens there",
+            path="observe.port",
+        ) from error

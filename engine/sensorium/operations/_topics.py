@@ -1,0 +1,243 @@
+"""The topics that a pipeline needs, and what is wrong with those that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from sensorium.align import horizon
+from sensorium.durations import INFINITY, Duration, format_duration
+from sensorium.errors import ConfigError
+from sensorium.host import Finding, Level, Pipeline
+from sensorium.operations._logs import open_log
+from sensorium.plugin import Topic
+
+__all__ = ["PlannedTopic", "TopicPlan", "create_topics", "plan_topics"]
+
+_DAY: Final = 86_400_000_000_000
+#: How long what the pipeline writes is kept, unless its input is kept longer.
+_KEEP_OUTPUT: Final = 7 * _DAY
+_DEFAULT_PARTITIONS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTopic:
+    """A topic of the pipeline.
+
+    Parameters
+    ----------
+    role
+        What it is for: ``stream accel, gyro``, ``predictions``, ``dead_letters``.
+    end
+        Which of the pipeline's ends it belongs to.
+    wanted
+        As it should be.
+    there
+        As it is, or None where it is not.
+    """
+
+    role: str
+    end: Literal["source", "sink"]
+    wanted: Topic
+    there: Topic | None
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """All topics of a pipeline.
+
+    Parameters
+    ----------
+    topics
+        Those of the streams first.
+    horizon
+        How long, in log time, one record may matter to another; in ns.
+    findings
+        What is wrong with topics that are there.
+    """
+
+    topics: Sequence[PlannedTopic]
+    horizon: Duration
+    findings: Sequence[Finding]
+
+    @property
+    def refused(self) -> bool:
+        """Whether the pipeline cannot run on the topics that are there."""
+        return any(finding.level == "error" for finding in self.findings)
+
+
+def plan_topics(
+    pipeline: Pipeline,
+    *,
+    partitions: int | None = None,
+    replication: int | None = None,
+    outage: Duration = _DAY,
+) -> TopicPlan:
+    """What topics the pipeline needs, and which of them are there.
+
+    Parameters
+    ----------
+    pipeline
+        Its source and sink have to be in logs.
+    partitions
+        Of each topic; None for as many as the streams' topics have that are there, else 3.
+    replication
+        How many copies; None to leave it to the log.
+    outage
+        How long the engine may be down without losing a record, in ns. Streams' topics keep their
+        records for the horizon longer.
+
+    Raises
+    ------
+    ConfigError
+        If the horizon is infinite, or an end has no log.
+    RunError
+        If a log cannot be reached.
+    """
+    specs = {name: part.spec for name, part in pipeline.streams.items()}
+    span = horizon(pipeline.policy, specs.values())
+    if span == INFINITY:
+        raise ConfigError(
+            "a record may matter for ever, and no topic keeps its records as long: give every "
+            "stream a finite max_delay, max_future and max_duration, and `approximate` a "
+            "max_interval",
+            path="streams",
+        )
+    roles: dict[str, list[str]] = {}
+    for name, part in pipeline.streams.items():
+        roles.setdefault(part.topic, []).append(name)
+    with open_log(pipeline, "source") as log:
+        inputs = log.describe(list(roles))
+    with open_log(pipeline, "sink") as log:
+        named = dict(log.topics)
+        outputs = log.describe(list(named.values()))
+    count = partitions or min(
+        (topic.partitions for topic in inputs.values()), default=_DEFAULT_PARTITIONS
+    )
+    retention = span + outage
+    max_future = max(spec.max_future for spec in specs.values())
+    topics = [
+        PlannedTopic(
+            f"stream {', '.join(names)}",
+            "source",
+            Topic(topic, count, replication, retention=retention, max_ahead=max_future),
+            inputs.get(topic),
+        )
+        for topic, names in roles.items()
+    ]
+    topics += [
+        PlannedTopic(
+            role,
+            "sink",
+            Topic(topic, count, replication, retention=max(retention, _KEEP_OUTPUT)),
+            outputs.get(topic),
+        )
+        for role, topic in named.items()
+    ]
+    return TopicPlan(topics, span, list(_findings(topics, inputs, asked=partitions is not None)))
+
+
+def create_topics(pipeline: Pipeline, plan: TopicPlan) -> list[Topic]:
+    """Make the topics of a plan that are not there.
+
+    Returns
+    -------
+    list of Topic
+        Those that were made.
+
+    Raises
+    ------
+    RunError
+        If one cannot be made.
+    """
+    made: list[Topic] = []
+    for end in ("source", "sink"):
+        missing = [one.wanted for one in plan.topics if one.end == end and one.there is None]
+        if missing:
+            with open_log(pipeline, end) as log:
+                log.create(missing)
+            made += missing
+    return made
+
+
+def _findings(
+    topics: Sequence[PlannedTopic], inputs: Mapping[str, Topic], *, asked: bool
+) -> Iterator[Finding]:
+    counts = {name: topic.partitions for name, topic in inputs.items()}
+    if len(set(counts.values())) > 1:
+        yield Finding(
+            "error",
+            "streams",
+            "the topics of streams that are aligned have unequal numbers of partitions: "
+            + ", ".join(f"{name} {count}" for name, count in counts.items()),
+            "make those with fewer anew with as many; keys change their partition when a topic "
+            "only grows",
+        )
+    for one in topics:
+        if one.there is not None:
+            yield from _differences(one, one.there, asked=asked)
+
+
+def _differences(one: PlannedTopic, there: Topic, *, asked: bool) -> Iterator[Finding]:
+    wanted, is_input = one.wanted, one.end == "source"
+
+    def finding(level: Level, message: str, fix: str) -> Finding:
+        return Finding(level, f"topic {there.name} ({one.role})", message, fix)
+
+    def setting(key: str, value: object) -> str:
+        return f"set {key}={value} (kafka-configs --alter --topic {there.name})"
+
+    if asked and there.partitions != wanted.partitions:
+        yield finding(
+            "error" if is_input else "warning",
+            f"has {there.partitions} partitions; {wanted.partitions} are asked for",
+            f"ask for --partitions {there.partitions}, or make the topic anew",
+        )
+    if there.compacted and is_input:
+        yield finding(
+            "error",
+            "is compacted: the log drops records that a restart has to read again; delete is "
+            "wanted",
+            setting("cleanup.policy", "delete"),
+        )
+    if not there.append_time and is_input:
+        yield finding(
+            "warning",
+            "is stamped by its producers (CreateTime); LogAppendTime is wanted: a producer's clock "
+            "moves the log time of its partition",
+            setting("message.timestamp.type", "LogAppendTime"),
+        )
+        if there.max_ahead > wanted.max_ahead:
+            yield finding(
+                "warning",
+                f"takes records stamped up to {format_duration(there.max_ahead)} ahead; "
+                f"{format_duration(wanted.max_ahead)} (max_future) are wanted: a record stamped "
+                "ahead moves its partition's log time there",
+                setting("message.timestamp.after.max.ms", _milliseconds(wanted.max_ahead)),
+            )
+    if there.retention < wanted.retention:
+        yield finding(
+            "warning",
+            f"keeps records for {format_duration(there.retention)}; "
+            f"{format_duration(wanted.retention)} are wanted"
+            + (" (the horizon and the outage to survive)" if is_input else ""),
+            setting("retention.ms", _milliseconds(wanted.retention)),
+        )
+    if there.max_bytes is not None and is_input:
+        yield finding(
+            "warning",
+            f"keeps {there.max_bytes} bytes of a partition, however long that is; no limit is "
+            "wanted",
+            setting("retention.bytes", -1),
+        )
+    if wanted.replication is not None and (there.replication or 0) < wanted.replication:
+        yield finding(
+            "warning",
+            f"has {there.replication} copies; {wanted.replication} are asked for",
+            "add replicas with kafka-reassign-partitions",
+        )
+
+
+def _milliseconds(duration: Duration) -> int:
+    return -(-int(duration) // 1_000_000)

@@ -1,0 +1,88 @@
+"""The metrics of a line, out of what its parts count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sensorium.events import Absence, Fate
+from sensorium.observe import Reading
+from sensorium.stages import Ingest
+
+if TYPE_CHECKING:
+    from sensorium.host import Pipeline
+    from sensorium.runtime._intake import Intake
+    from sensorium.runtime._summary import Tally
+
+__all__ = ["line_readings", "plugin_hooks"]
+
+
+def plugin_hooks(pipeline: Pipeline) -> list[tuple[str, str]]:
+    """The plugins' names and the methods of theirs that a line calls."""
+    modalities = [part.modality.name for part in pipeline.streams.values()]
+    return [
+        *((name, hook) for name in modalities for hook in ("decode", "prepare", "encode")),
+        (pipeline.fusion.name, "fuse"),
+        *((part.task.name, "result") for part in pipeline.tasks.values()),
+    ]
+
+
+def line_readings(
+    tally: Tally,
+    ingest: Ingest,
+    intake: Intake,
+    *,
+    waiting: int,
+    model: str,
+    observers: Mapping[tuple[str, str], int],
+) -> list[Reading]:
+    """Everything as it is now; called from any thread while the line turns.
+
+    Parameters
+    ----------
+    tally, ingest, intake
+        What counts.
+    waiting
+        How many sets wait for a micro-batch.
+    model
+        The identity of the model.
+    observers
+        Errors of plugins that observe, by plugin and hook.
+    """
+    records = dict(ingest.by_stream)
+    # What is still 0 is said, too: of a series that begins later, Prometheus sees no increase.
+    by_stream = {(stream, "event"): 0 for stream in tally.absences} | records
+    fates = {str(fate): 0 for fate in Fate} | intake.fates
+    events = sum(count for (_, outcome), count in records.items() if outcome == "event")
+    pending = fates.pop(Fate.PENDING, 0)
+    found = [
+        Reading("sensorium_records_total", labels, count) for labels, count in by_stream.items()
+    ]
+    found += [
+        Reading("sensorium_newest_event_time_seconds", (stream,), time / 1e9)
+        for stream, time in dict(ingest.newest).items()
+    ]
+    flow = {"ingest": (sum(records.values()), events), "align": (events, tally.sets)}
+    for name, (into, out) in flow.items():
+        found.append(Reading("sensorium_stage_in_total", (name,), into))
+        found.append(Reading("sensorium_stage_out_total", (name,), out))
+    found += [
+        Reading("sensorium_event_fates_total", (fate,), count) for fate, count in fates.items()
+    ]
+    found += [
+        Reading("sensorium_events_pending", (), pending),
+        Reading("sensorium_keys", (), intake.keys),
+        Reading("sensorium_sets_total", (), tally.sets),
+        Reading("sensorium_sets_waiting", (), waiting),
+        Reading("sensorium_model_info", (model,), 1),
+    ]
+    found += [
+        Reading("sensorium_set_absences_total", (stream, reason.value), reasons[reason.value])
+        for stream, reasons in tally.absences.items()
+        for reason in Absence
+    ]
+    found += [
+        Reading("sensorium_plugin_errors_total", labels, count)
+        for labels, count in dict(observers).items()
+    ]
+    return found + tally.meters.readings()

@@ -1,0 +1,237 @@
+"""The ingest deployment: source, ingest, align and emit, on one thread of a replica."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sensorium import __version__
+from sensorium.events import AlignedSet, Prediction
+from sensorium.host import default_host
+from sensorium.observe import STALL_SECONDS, Exporter, Health
+from sensorium.plugin import Sink, Source
+from sensorium.runtime._ends import open_sink, open_source
+from sensorium.runtime._flight import ThreadFlight
+from sensorium.runtime._line import Line
+from sensorium.runtime._summary import RunSummary
+from sensorium.runtime.serve._outbox import Outbox, OutboxSink, Parcel
+from sensorium.runtime.serve._settings import pipeline_of
+from sensorium.runtime.serve._work import ServeWork
+
+if TYPE_CHECKING:
+    from ray.serve.handle import DeploymentHandle
+
+    from sensorium.host import Pipeline, PluginHost
+
+__all__ = ["Collected", "IngestReplica", "Order"]
+
+_COLLECT_SECONDS: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One run that the program which started the application asks for.
+
+    Parameters
+    ----------
+    run
+        Its name: the same order may be given again.
+    data, speed, until_end
+        As of `run_pipeline`; the path is absolute.
+    sink
+        Whether predictions and dead letters are handed back, instead of written to the pipeline's
+        own sink.
+    sets
+        Whether predictions are handed back with their sets.
+    """
+
+    run: str
+    data: str | None = None
+    speed: str | None = None
+    until_end: bool = False
+    sink: bool = False
+    sets: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a run has to hand back.
+
+    Parameters
+    ----------
+    parcels
+        In order.
+    summary
+        Once it has ended well; then there are no parcels but these.
+    error
+        Once it has failed.
+    """
+
+    parcels: list[Parcel]
+    summary: RunSummary | None = None
+    error: Exception | None = None
+
+
+class _Run:
+    """A line on its thread, and what it hands back."""
+
+    def __init__(
+        self, order: Order, line: Line, outbox: Outbox, health: Health, ends: ExitStack
+    ) -> None:
+        self.order = order
+        self.outbox = outbox
+        self.line = line
+        self.health = health
+        self._ends = ends
+        self.summary: RunSummary | None = None
+        self.error: Exception | None = None
+        self._thread = threading.Thread(target=self._turn, name="sensorium-line", daemon=True)
+        self._thread.start()
+
+    def stop(self, now: bool) -> None:
+        """Stop the intake; with `now` abandon what is in flight."""
+        self.line.stop(now=now)
+        if now:
+            self.outbox.close()
+
+    def collect(self, after: int) -> Collected:
+        """What has not arrived yet, and how the run has ended, if it has."""
+        ended = not self._thread.is_alive()
+        parcels = self.outbox.collect(after, 0 if ended else _COLLECT_SECONDS)
+        if not ended:
+            return Collected(parcels)
+        return Collected(parcels, self.summary, self.error)
+
+    def _turn(self) -> None:
+        try:
+            self.summary = self.line.run()
+        except Exception as error:
+            self.error = error
+        finally:
+            self.outbox.close()
+            self._ends.close()
+
+
+class IngestReplica:
+    """Turns the line of a pipeline; see `sensorium.runtime.Line`.
+
+    Its methods are plain functions, which Serve runs on threads.
+
+    Parameters
+    ----------
+    topology
+        The pipeline.
+    encoders, fusion
+        The deployments of what is not inline.
+    flights
+        How many micro-batches may be under way.
+    """
+
+    def __init__(
+        self,
+        topology: Mapping[str, Any],
+        encoders: Mapping[str, DeploymentHandle[Any]],
+        fusion: DeploymentHandle[Any] | None,
+        flights: int,
+    ) -> None:
+        self._topology = topology
+        self._flights = flights
+        self._work = ServeWork(topology, encoders, fusion)
+        self._settings: Mapping[str, Any] = {}
+        self._lock = threading.Lock()
+        self._run: _Run | None = None
+
+    def reconfigure(self, settings: Mapping[str, Any]) -> None:
+        """Take up other settings, in the background but for the first."""
+        self._settings = settings
+        self._work.change(settings)
+
+    def start(self, order: Order) -> None:
+        """Begin a run; given again, nothing happens.
+
+        Raises
+        ------
+        ConfigError
+            If its source or sink cannot be opened.
+        """
+        with self._lock:
+            if self._run is not None and self._run.order == order:
+                return
+            self._run = self._begin(order)
+
+    def collect(self, run: str, after: int) -> Collected | None:
+        """What a run has handed back beyond a number; None if this replica knows no such run."""
+        current = self._run
+        if current is None or current.order.run != run:
+            return None
+        return current.collect(after)
+
+    def stop(self, now: bool) -> None:
+        """Stop the intake of the run, which then finishes what is in flight."""
+        if self._run is not None:
+            self._run.stop(now)
+
+    def check_health(self) -> None:
+        """Fail where the loop does not turn any more; not where a broker or a model is slow."""
+        if self._run is not None:
+            verdict = self._run.health.live()
+            if not verdict.ok:
+                raise RuntimeError("; ".join(verdict.reasons))
+
+    def _begin(self, order: Order) -> _Run:
+        pipeline = pipeline_of(self._topology, self._settings)
+        host = default_host()
+        observe = pipeline.config.observe
+        health = Health(STALL_SECONDS if observe is None else observe.stall_after / 1e9)
+        outbox = Outbox()
+        with ExitStack() as opened:
+            exporter = None
+            if observe is not None:
+                exporter = Exporter(
+                    pipeline.name,
+                    health,
+                    observe.bind,
+                    observe.port,
+                    version=__version__,
+                    executor="serve",
+                )
+                opened.callback(exporter.close)
+            data = None if order.data is None else Path(order.data)
+            source = open_source(pipeline, host, data, order.speed)
+            ends = opened.enter_context(ExitStack())
+            ends.callback(source.close)
+            sink = OutboxSink(outbox) if order.sink else open_sink(pipeline, host, None)
+            line = self._line(order, pipeline, host, source, sink, outbox, health)
+            # From here on the line closes both.
+            ends.pop_all()
+            if exporter is not None:
+                exporter.attach(line.readings)
+            return _Run(order, line, outbox, health, opened.pop_all())
+
+    def _line(
+        self,
+        order: Order,
+        pipeline: Pipeline,
+        host: PluginHost,
+        source: Source,
+        sink: Sink,
+        outbox: Outbox,
+        health: Health,
+    ) -> Line:
+        def hand_back(predictions: Sequence[Prediction], sets: Sequence[AlignedSet]) -> None:
+            outbox.put(predictions=tuple(predictions), sets=tuple(sets))
+
+        return Line(
+            pipeline,
+            host,
+            source,
+            sink,
+            ThreadFlight(self._work, self._flights, self._flights),
+            until_end=order.until_end,
+            on_predictions=hand_back if order.sets else None,
+            health=health,
+        )

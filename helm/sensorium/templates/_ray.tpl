@@ -1,0 +1,113 @@
+{{/* What the mode ray makes of a pipeline. */}}
+
+{{/*
+The Serve application: arguments hold the topology, a change of which restarts it; user_config holds
+what a running application takes up. Takes pipeline.
+*/}}
+{{- define "sensorium.serveConfig" -}}
+{{- $topology := omit .pipeline.file "checkpoint" -}}
+{{- $settings := pick .pipeline.file "checkpoint" -}}
+applications:
+  - name: {{ .pipeline.file.pipeline }}
+    # The line is called by nobody: it reads Kafka.
+    route_prefix: null
+    import_path: sensorium.runtime.serve:build
+    args:
+      {{- toYaml $topology | nindent 6 }}
+    deployments:
+      - name: ingest
+        user_config:
+          {{- toYaml $settings | nindent 10 }}
+      {{- range $part, $needs := .pipeline.parts }}
+      {{- if eq $needs.placement "replica" }}
+      - name: {{ $part }}
+        user_config:
+          {{- toYaml $settings | nindent 10 }}
+      {{- end }}
+      {{- end }}
+{{- end -}}
+
+{{/*
+The groups of workers, as JSON: one for what needs no GPU, and one for each kind of GPU, each with
+the number of workers that the fewest and the most replicas need. Takes root and pipeline.
+*/}}
+{{- define "sensorium.workerGroups" -}}
+{{- $workers := .root.Values.ray.workers -}}
+{{- $ingest := dict "placement" "replica" "cpus" 1 "gpus" 0 "accelerator" "" "min" 1 "max" .pipeline.settings.partitions -}}
+{{- $groups := dict "cpu" (dict "accelerator" "" "gpus" 0 "cpus" (list 0.0 0.0) "share" (list 0.0 0.0)) -}}
+{{- range $part := prepend (values .pipeline.parts) $ingest -}}
+{{- if eq $part.placement "replica" -}}
+{{- $name := ternary (printf "gpu-%s" ($part.accelerator | default "any" | lower | replace "_" "-")) "cpu" (gt ($part.gpus | float64) 0.0) -}}
+{{- $group := index $groups $name | default (dict "accelerator" $part.accelerator "gpus" $workers.gpus "cpus" (list 0.0 0.0) "share" (list 0.0 0.0)) -}}
+{{- $cpus := list (addf (index $group.cpus 0) (mulf $part.cpus $part.min)) (addf (index $group.cpus 1) (mulf $part.cpus $part.max)) -}}
+{{- $share := list (addf (index $group.share 0) (mulf $part.gpus $part.min)) (addf (index $group.share 1) (mulf $part.gpus $part.max)) -}}
+{{- $_ := set $groups $name (mustMergeOverwrite $group (dict "cpus" $cpus "share" $share)) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $group := $groups -}}
+{{- range $index, $key := list "min" "max" -}}
+{{- $count := divf (index $group.cpus $index) $workers.cpu | ceil -}}
+{{- if $group.gpus -}}
+{{- $count = max $count (divf (index $group.share $index) $workers.gpus | ceil) -}}
+{{- end -}}
+{{- $_ := set $group $key (max 1 $count) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $groups -}}
+{{- end -}}
+
+{{/* The pod of the head or of a worker. Takes root, pipeline, role, resources, gpus, accelerator. */}}
+{{- define "sensorium.rayPod" -}}
+{{- $health := ternary "/api/healthz" "/api/local_raylet_healthz" (eq .role "head") -}}
+metadata:
+  {{- include "sensorium.podMetadata" . | nindent 2 }}
+spec:
+  # Only Ray's autoscaler, beside the head, speaks to Kubernetes; KubeRay gives it its rights.
+  automountServiceAccountToken: {{ and (eq .role "head") .root.Values.ray.autoscaling.enabled }}
+  {{- include "sensorium.podBase" . | nindent 2 }}
+  {{- with include "sensorium.spread" . }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with include "sensorium.placement" . }}
+  {{- . | trim | nindent 2 }}
+  {{- end }}
+  {{- with include "sensorium.initContainers" . }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  containers:
+    - name: ray-{{ .role }}
+      image: {{ include "sensorium.image" . }}
+      imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+      {{- with include "sensorium.env" . }}
+      env:
+        {{- . | trim | nindent 8 }}
+      {{- end }}
+      ports:
+        {{- if eq .role "head" }}
+        - {name: gcs-server, containerPort: 6379}
+        - {name: dashboard, containerPort: 8265}
+        {{- end }}
+        - {name: metrics, containerPort: 8080}
+      # KubeRay's own readiness of a worker would ask the worker's HTTP proxy, and there is none:
+      # nothing is served over HTTP. So a worker is ready when its raylet is, the head when its
+      # raylet and the control store are. Ray's agent answers, without a token.
+      readinessProbe:
+        httpGet: {path: {{ $health }}, port: 52365}
+        periodSeconds: 5
+        timeoutSeconds: 3
+        failureThreshold: 3
+      livenessProbe:
+        httpGet: {path: {{ $health }}, port: 52365}
+        initialDelaySeconds: 30
+        periodSeconds: 10
+        timeoutSeconds: 3
+        failureThreshold: 12
+      resources:
+        {{- include "sensorium.resources" . | nindent 8 }}
+      securityContext:
+        {{- toYaml .root.Values.containerSecurityContext | nindent 8 }}
+      volumeMounts:
+        {{- include "sensorium.volumeMounts" . | nindent 8 }}
+  volumes:
+    {{- include "sensorium.volumes" . | nindent 4 }}
+{{- end -}}

@@ -1,0 +1,54 @@
+"""What in the chart is made from other files is as these are; none of it needs helm."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import chart_readme
+import chart_schema
+import jsonschema
+import ray
+import yaml
+from chart_values import values
+from helm_program import CHART
+
+import sensorium
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_schema_of_the_values_is_made_from_the_engines() -> None:
+    assert chart_schema.TARGET.read_text("utf-8") == chart_schema.render(), "run make chart"
+
+
+def test_the_readme_is_made_from_the_values() -> None:
+    assert chart_readme.TARGET.read_text("utf-8") == chart_readme.render(), "run make chart"
+
+
+def test_every_value_says_what_it_means() -> None:
+    assert chart_readme.undescribed() == []
+
+
+def test_every_value_is_in_the_schema() -> None:
+    """A value that the schema does not name would be refused; one that it alone names, ignored."""
+    schema = json.loads(chart_schema.TARGET.read_text("utf-8"))
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+    jsonschema.Draft7Validator(schema).validate(defaults)
+    jsonschema.Draft7Validator(schema).validate(defaults | values())
+    assert set(schema["properties"]) - {"global"} == set(defaults)
+    assert set(schema["properties"]["defaults"]["properties"]) == set(defaults["defaults"])
+
+
+def test_versions_are_those_of_the_engine() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+    assert chart["appVersion"] == sensorium.__version__
+    assert defaults["ray"]["version"] == ray.__version__
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)", chart_readme.TARGET.read_text("utf-8"))
+    assert links
+    assert [link for link in links if not (CHART / link).exists()] == []

@@ -1,0 +1,134 @@
+"""``sensorium topics``, on a real Apache Kafka."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sensorium.cli import main
+from sensorium.plugin import Topic
+from sensorium_plugins.sources import KafkaSource, KafkaSourceConfig
+
+SECOND = 1_000_000_000
+PipelineFile = Callable[..., Path]
+Capture = pytest.CaptureFixture[str]
+
+
+def topics_of(broker: str, path: Path) -> dict[str, Topic]:
+    config = KafkaSourceConfig.model_validate({"bootstrap_servers": broker, "start": "latest"})
+    log = KafkaSource.open_log(config)
+    try:
+        names = [f"{path.stem}.{part}" for part in ("accel", "gyro", "out", "dead")]
+        return {name.rpartition(".")[2]: one for name, one in log.describe(names).items()}
+    finally:
+        log.close()
+
+
+def make(broker: str, **topics: dict[str, object]) -> None:
+    from kafka.admin import KafkaAdminClient
+
+    admin = KafkaAdminClient(bootstrap_servers=broker)
+    admin.create_topics(topics, wait_for_metadata=True)
+    admin.close()
+
+
+def test_create_makes_what_a_restart_needs_and_a_second_time_nothing(
+    broker: str, pipeline_file: PipelineFile, capsys: Capture
+) -> None:
+    path = pipeline_file()
+    assert main(["topics", "create", str(path), "--partitions", "2", "--outage", "1h"]) == 0
+    assert len(re.findall("^made ", capsys.readouterr().out, re.MULTILINE)) == 4
+    made = topics_of(broker, path)
+    assert {one.partitions for one in made.values()} == {2}
+    assert all(one.append_time and not one.compacted for one in made.values())
+    # 2 (1 s window + 10 s max_duration) + 10 s max_delay + 5 s max_future, and 1 ms for the +1.
+    assert made["accel"].retention == made["gyro"].retention == 3637 * SECOND + SECOND // 1000
+    assert made["out"].retention == made["dead"].retention == 7 * 86_400 * SECOND
+
+    assert main(["topics", "create", str(path), "--outage", "1h"]) == 0
+    out = capsys.readouterr().out
+    assert "made " not in out
+    assert out.count("left ") == 4
+    assert out.endswith("0 errors, 0 warnings\n")
+
+
+def test_a_dry_run_makes_nothing(broker: str, pipeline_file: PipelineFile, capsys: Capture) -> None:
+    path = pipeline_file()
+    assert main(["topics", "create", str(path), "--dry-run"]) == 0
+    assert f"would make {path.stem}.accel: 3 partitions, LogAppendTime" in capsys.readouterr().out
+    assert topics_of(broker, path) == {}
+
+
+def test_describe_says_what_is_missing_and_changes_nothing(
+    broker: str, pipeline_file: PipelineFile, capsys: Capture
+) -> None:
+    path = pipeline_file()
+    assert main(["topics", "describe", str(path)]) == 2
+    out = capsys.readouterr().out
+    assert f"error: {path.stem}.gyro is not there" in out
+    assert "horizon: 37s1ns" in out
+    assert topics_of(broker, path) == {}
+
+
+def test_topics_that_differ_are_shown_with_both_values(
+    broker: str, pipeline_file: PipelineFile, capsys: Capture
+) -> None:
+    path = pipeline_file()
+    short = {"retention.ms": "60000", "retention.bytes": "1000"}
+    stamped = {"message.timestamp.type": "CreateTime", "cleanup.policy": "compact"}
+    make(
+        broker,
+        **{
+            f"{path.stem}.accel": {"num_partitions": 1, "configs": short},
+            f"{path.stem}.gyro": {"num_partitions": 2, "configs": stamped},
+        },
+    )
+    assert main(["topics", "create", str(path)]) == 2
+    out = capsys.readouterr().out
+    assert out.startswith("nothing was made")
+    assert f"unequal numbers of partitions: {path.stem}.accel 1, {path.stem}.gyro 2" in out
+    assert "keeps records for 1m; 1d37s1ns are wanted" in out
+    assert "keeps 1000 bytes of a partition" in out
+    assert "is compacted" in out
+    assert "is stamped by its producers (CreateTime); LogAppendTime is wanted" in out
+    assert "fix: set message.timestamp.after.max.ms=5000" in out
+    assert out.endswith("2 errors, 6 warnings\n")
+    assert sorted(topics_of(broker, path)) == ["accel", "gyro"]
+
+
+def test_another_number_of_partitions_than_there_are_is_refused(
+    broker: str, pipeline_file: PipelineFile, capsys: Capture
+) -> None:
+    path = pipeline_file()
+    assert main(["topics", "create", str(path), "--partitions", "1"]) == 0
+    assert main(["topics", "create", str(path), "--partitions", "2"]) == 2
+    assert "has 1 partitions; 2 are asked for" in capsys.readouterr().out
+
+
+def test_what_cannot_be_kept_long_enough_is_refused(
+    pipeline_file: PipelineFile, capsys: Capture
+) -> None:
+    path = pipeline_file()
+    assert main(["topics", "create", str(path), "--set", "streams.accel.max_delay=inf"]) == 2
+    assert "give every stream a finite max_delay" in capsys.readouterr().err
+
+
+def test_a_source_without_topics_is_refused(pipeline_file: PipelineFile, capsys: Capture) -> None:
+    path = pipeline_file(source={"plugin": "jsonl", "path": "-"})
+    assert main(["topics", "describe", str(path)]) == 2
+    assert "source.plugin: the source 'jsonl' has no topics" in capsys.readouterr().err
+
+
+def test_a_cluster_that_cannot_hold_so_many_copies_says_so(
+    broker: str, pipeline_file: PipelineFile, capsys: Capture
+) -> None:
+    path = pipeline_file()
+    assert main(["topics", "create", str(path), "--replication", "3"]) == 1
+    err = capsys.readouterr().err
+    assert f"Kafka at {broker}: making the topic {path.stem}.accel failed" in err
+    assert "replication" in err.lower()
+    assert json.loads(path.read_text())["pipeline"] == path.stem

@@ -1,0 +1,50 @@
+"""Records in and out of a real Apache Kafka, without the engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sensorium.plugin import Payload
+from sensorium.wire import Envelope, write_envelope
+
+SECOND = 1_000_000_000
+
+
+def send(broker: str, topic: str, records: Sequence[Mapping[str, Any]]) -> None:
+    """Send records, each the keyword arguments of ``KafkaProducer.send``, and wait for them."""
+    from kafka import KafkaProducer
+
+    producer = KafkaProducer(bootstrap_servers=broker)
+    sent = [producer.send(topic, **record) for record in records]
+    producer.flush()
+    for future in sent:
+        future.get(timeout=10)
+    producer.close()
+
+
+def read(broker: str, topic: str, count: int) -> list[Any]:
+    """What a topic holds, once so many records are there, and whatever is there beyond them."""
+    from kafka import KafkaConsumer
+
+    consumer = KafkaConsumer(
+        topic, bootstrap_servers=broker, auto_offset_reset="earliest", enable_auto_commit=False
+    )
+    found: list[Any] = []
+    end = time.monotonic() + 30
+    while len(found) < count and time.monotonic() < end:
+        found += [one for those in consumer.poll(200).values() for one in those]
+    found += [one for those in consumer.poll(200).values() for one in those]
+    consumer.close()
+    return found
+
+
+def chunk(key: str, at: int, *, samples: int = 10) -> dict[str, Any]:
+    """A chunk of a 50 Hz sensor with three channels, as an envelope."""
+    envelope = Envelope(
+        None, key, at, Payload(np.full((samples, 3), 1.0, "f4")), duration=samples * SECOND // 50
+    )
+    return {"key": key.encode(), "value": write_envelope(envelope)}

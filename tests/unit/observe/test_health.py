@@ -1,0 +1,92 @@
+"""Live and ready, with a clock that is turned by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from sensorium.observe import Health, Waits
+
+
+class Timer:
+    """Seconds, turned by hand."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def timer() -> Timer:
+    return Timer()
+
+
+@pytest.fixture
+def health(timer: Timer) -> Health:
+    """Of a loop that runs."""
+    health = Health(30, timer)
+    health.phase = "running"
+    health.enter()
+    return health
+
+
+def test_a_loop_that_turns_is_live_and_ready(health: Health, timer: Timer) -> None:
+    timer.now += 30
+    assert health.live() == (True, ())
+    assert health.ready() == (True, ())
+
+
+def test_a_loop_that_does_not_turn_is_neither_and_the_reason_says_where_it_is(
+    health: Health, timer: Timer
+) -> None:
+    timer.now += 31
+    live, [reason] = health.live()
+    assert not live
+    assert reason.startswith("the loop has not turned for 31 s; it is in ")
+    assert ".py:" in reason
+    assert health.ready() == (False, (reason,))
+
+
+@pytest.mark.parametrize("place", ["source", "sink"])
+def test_a_broker_that_is_slow_is_alive_but_not_ready(
+    health: Health, timer: Timer, place: Waits
+) -> None:
+    health.enter(place)
+    timer.now += 31
+    assert health.live().ok
+    assert health.ready() == (False, (f"the {place} has not answered for 31 s",))
+    health.enter()
+    assert health.ready().ok
+
+
+def test_a_model_that_is_slow_is_alive_but_not_ready(health: Health, timer: Timer) -> None:
+    health.models(64)
+    for _ in range(400):  # the loop looks in on the models, and turns
+        health.enter("models")
+        timer.now += 0.1
+        health.enter()
+    assert health.live().ok
+    assert health.ready() == (False, ("the models have given nothing back for 40 s",))
+    assert health.models_silent == pytest.approx(40)
+    health.models(32)  # something came back, something is left
+    assert health.ready().ok
+    health.models(0)
+    timer.now += 100
+    assert health.models_silent == 0
+
+
+def test_what_is_not_ready_yet_is_alive(timer: Timer) -> None:
+    health = Health(30, timer)
+    timer.now += 1000  # loading may take as long as it takes
+    assert health.live().ok
+    assert health.ready() == (False, ("models are being loaded",))
+    health.phase = "starting"
+    health.enter("source")
+    assert health.ready().reasons == ("the source has not assigned partitions yet",)
+    health.phase = "running"
+    health.partitions = 0
+    assert health.ready().reasons == ("no partition is assigned to this process",)
+    health.partitions = 2
+    assert health.ready().ok
+    health.phase = "stopping"
+    assert health.ready().reasons == ("it is stopping",)
