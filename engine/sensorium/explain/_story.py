@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from sensorium.align import Aligner, Standing
 from sensorium.errors import ConfigError
 from sensorium.events import AlignedSet, DeadLetter, Event, Fate
 from sensorium.host import Pipeline, PluginHost
-from sensorium.plugin import Batch, Source
-from sensorium.runtime import ingest_streams, open_source
-from sensorium.stages import Heartbeat, Ingest, Ingested, Progress
+from sensorium.runtime import read_ingested
+from sensorium.stages import Heartbeat, Ingested, Progress
 
 __all__ = ["Seen", "Shown", "Story", "read_story"]
-
-_POLL: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +128,6 @@ def read_story(
         If it cannot be read.
     """
     story = Story(pipeline, key)
-    ingest = Ingest(ingest_streams(pipeline), clock=clock)
     aligners: dict[int, Aligner] = {}
 
     def aligner(partition: int) -> Aligner:
@@ -143,17 +138,9 @@ def read_story(
             aligners[partition] = made
         return aligners[partition]
 
-    source = open_source(pipeline, host, data, None)
-    try:
-        for batch in _batches(source):
-            ingested = ingest.read(batch.records)
-            story.letters += _letters(ingested, key)
-            _align(ingested, aligner, story)
-            for (topic, partition), log_time in batch.progress.items():
-                for stream in ingest.streams(topic):
-                    aligner(partition).progress(stream, log_time)
-    finally:
-        source.close()
+    for ingested in read_ingested(pipeline, host, data, clock):
+        story.letters += _letters(ingested, key)
+        _align(ingested, aligner, story)
     for one in aligners.values():
         one.close()
     if not story.events and not story.letters:
@@ -181,14 +168,6 @@ def _letters(ingested: Ingested, key: str) -> Sequence[DeadLetter]:
         for letter in ingested.letters
         if letter.key == key or (letter.key is None and letter.record_key == wanted)
     ]
-
-
-def _batches(source: Source) -> Iterable[Batch]:
-    while True:
-        batch = source.poll(_POLL, 0.0)
-        yield batch
-        if batch.ended:
-            return
 
 
 def _no_such_key(story: Story, data: Path) -> str:

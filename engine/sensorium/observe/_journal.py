@@ -53,6 +53,10 @@ class Journal:
             ", ".join(plugins), model or "without weights", model=model, plugins=list(plugins),
         )  # fmt: skip
 
+    def model_changed(self, model: str) -> None:
+        """Another model has taken over."""
+        self._tell(_run, logging.INFO, "model_changed", "the model is now %s", model, model=model)
+
     def assigned(self, partitions: Sequence[int]) -> None:
         """These are the partition numbers that are read from now on."""
         self._tell(

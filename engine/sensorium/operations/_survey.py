@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +13,10 @@ import numpy.typing as npt
 from sensorium.errors import ConfigError
 from sensorium.events import Event
 from sensorium.host import Pipeline, PluginHost
-from sensorium.runtime import ingest_streams, open_source
-from sensorium.stages import Ingest
+from sensorium.runtime import read_ingested
 
 __all__ = ["Arrivals", "survey"]
 
-_POLL: Final = 4096
 _Integers = npt.NDArray[np.int64]
 
 
@@ -80,21 +77,13 @@ def survey(
     RunError
         If the recording cannot be read.
     """
-    ingest = Ingest(ingest_streams(pipeline), clock=clock)
     rows: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
-    source = open_source(pipeline, host, data, None)
-    try:
-        ended = False
-        while not ended:
-            batch = source.poll(_POLL, 0.0)
-            ended = batch.ended
-            for _, item in ingest.read(batch.records).items:
-                if isinstance(item, Event):
-                    offset = int(pipeline.streams[item.stream].spec.offset)
-                    row = (item.time + offset, item.end + offset, item.arrived or 0)
-                    rows.setdefault((item.stream, item.key), []).append(row)
-    finally:
-        source.close()
+    for ingested in read_ingested(pipeline, host, data, clock):
+        for _, item in ingested.items:
+            if isinstance(item, Event):
+                offset = int(pipeline.streams[item.stream].spec.offset)
+                row = (item.time + offset, item.end + offset, item.arrived or 0)
+                rows.setdefault((item.stream, item.key), []).append(row)
     if not rows:
         raise ConfigError(f"{data} has no events of the pipeline's streams")
     return {

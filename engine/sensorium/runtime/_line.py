@@ -345,8 +345,9 @@ class Line:
         for aligned in batch.sets:
             for stream, reason in aligned.absent.items():
                 tally.absences[stream][reason.value] += 1
-        if worked.model is not None:
+        if worked.model is not None and worked.model != self._model:
             self._model = worked.model
+            self._journal.model_changed(worked.model)
         emitted = self._emitter.emit(batch.sets, worked.fused, self._model)
         self._bury(worked.letters + emitted.letters)
         if emitted.predictions:
