@@ -28,7 +28,10 @@ OAUTH = {
     [
         ({}, "start"),
         ({"start": "middle"}, "earliest"),
-        ({"start": "latest", "group": "g"}, "Extra inputs"),
+        ({"start": "latest", "groups": "g"}, "Extra inputs"),
+        ({"start": "2026-11-25T08:00:00"}, "a time with its zone"),
+        ({"start": "latest", "group_instance_id": "pod-1"}, "no use without group"),
+        ({"start": "latest", "max_poll_interval": "5s"}, "shorter than session_timeout"),
         ({"start": "latest", "security_protocol": "SASL_SSL"}, "needs sasl_mechanism"),
         ({"start": "latest", **SASL}, "have no use with PLAINTEXT"),
         ({"start": "latest", "bootstrap_servers": ""}, "at least 1 character"),
