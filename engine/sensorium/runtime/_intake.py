@@ -244,6 +244,20 @@ class Intake:
         return Counter({str(fate): count for fate, count in total.items()})
 
     @property
+    def keeps_cuts(self) -> bool:
+        """Whether cuts are taken of what is read."""
+        return self._source.keeps_cuts
+
+    def log_times(self) -> list[tuple[str, int, int]]:
+        """Stream, partition number and log time, ns, of what is read and has one."""
+        return [
+            (stream, place.partition, log_time)
+            for lane in list(self._lanes.values())
+            for place, log_time in lane.log_times.items()
+            for stream in self._ingest.streams(place.topic)
+        ]
+
+    @property
     def keys(self) -> int:
         """How many keys are remembered, over all partition numbers."""
         return sum(lane.aligner.keys for lane in list(self._lanes.values()))

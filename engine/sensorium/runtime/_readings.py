@@ -85,4 +85,23 @@ def line_readings(
         Reading("sensorium_plugin_errors_total", labels, count)
         for labels, count in dict(observers).items()
     ]
+    if intake.keeps_cuts:
+        found += _of_delivery(tally, intake)
     return found + tally.meters.readings()
+
+
+def _of_delivery(tally: Tally, intake: Intake) -> list[Reading]:
+    commits = [
+        Reading("sensorium_commits_total", (outcome,), tally.commits[outcome])
+        for outcome in ("done", "failed")
+    ]
+    return [
+        *commits,
+        Reading("sensorium_rebalances_total", (), tally.rebalances),
+        Reading("sensorium_partitions_assigned", (), tally.partitions),
+        Reading("sensorium_paused_partitions", (), tally.paused),
+        *(
+            Reading("sensorium_log_time_seconds", (stream, str(partition)), log_time / 1e9)
+            for stream, partition, log_time in intake.log_times()
+        ),
+    ]
