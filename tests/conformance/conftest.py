@@ -1,114 +1,30 @@
-"""A modality and a fusion that conform, to be broken in one way each by the tests."""
+"""What the tests of the kit share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-import numpy as np
 import pytest
-from pydantic import Field
+from kit_plugins import Good, GoodFusion, TwoWay
 
-from sensorium.errors import PayloadError
-from sensorium.events import TaskResult
-from sensorium.plugin import (
-    Features,
-    FeatureSpec,
-    Fusion,
-    Modality,
-    Payload,
-    PluginConfig,
-    Samples,
-    Task,
-    TaskOutput,
-)
+from sensorium.plugin import FeatureSpec, PluginConfig
 
 
-class GoodConfig(PluginConfig):
-    length: int = Field(default=3, ge=1)
-
-
-class Good(Modality):
-    """Lists of numbers, scaled by what was learned."""
-
-    name = "good"
-    Config = GoodConfig
-
-    def decode(self, payload: Payload) -> Any:
-        try:
-            value = np.asarray(payload.data, np.float64)
-        except (TypeError, ValueError, OverflowError):
-            raise PayloadError("expected a list of numbers") from None
-        if value.shape != (self.config.length,) or not np.isfinite(value).all():
-            raise PayloadError(f"expected {self.config.length} finite numbers")
-        return value
-
-    def prepare(self, items: Sequence[Samples]) -> Mapping[str, np.ndarray]:
-        return {"x": np.stack([np.mean(item.values, axis=0) for item in items]).astype(np.float32)}
-
-    @property
-    def feature(self) -> FeatureSpec:
-        return FeatureSpec(self.config.length)
-
-    def fit(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        return {"scale": arrays["x"].std(axis=0) + 1}
-
-    def load(self, device: str, weights: Mapping[str, np.ndarray] | None) -> None:
-        self.scale = (
-            np.ones(self.config.length, np.float32) if weights is None else weights["scale"]
-        )
-
-    def encode(self, arrays: Mapping[str, np.ndarray]) -> Features:
-        return Features(arrays["x"] / self.scale)
-
-
-class TwoWay(Task):
-    name = "two-way"
-
-    @property
-    def size(self) -> int:
-        return 2
-
-    def activate(self, logits: Any) -> Any:
-        return logits
-
-    def result(self, activated: Any) -> TaskResult:
-        return TaskResult(label=str(int(np.argmax(activated))))
-
-    def target(self, value: Any) -> Any:
-        return np.eye(2)[value]
-
-    def loss(self, logits: Any, targets: Any) -> Any:
-        raise NotImplementedError
-
-
-class GoodFusion(Fusion):
-    """The mean of the streams that are there, squashed."""
-
-    name = "good-fusion"
-
-    def load(self, device: str, weights: Mapping[str, np.ndarray] | None) -> None:
-        self.bias = 0.0 if weights is None else float(weights["bias"][0])
-
-    def fuse(self, present: Any, **features: Features) -> Mapping[str, TaskOutput]:
-        there = np.stack(list(present.values()), axis=1).astype(np.float64)
-        shares = there / np.maximum(there.sum(axis=1, keepdims=True), 1)
-        means = np.stack([self.mean(it) for it in features.values()], axis=1)
-        one = 1 / (1 + np.exp(-(shares * means).sum(axis=1) - self.bias))
-        scores = np.stack([one, 1 - one], axis=1)
-        return {name: TaskOutput(scores, None, shares) for name in self.tasks}
-
-    @staticmethod
-    def mean(features: Features) -> np.ndarray:
-        if features.mask is None:
-            return features.data.mean(axis=1)
-        steps = np.maximum(features.mask.sum(axis=1), 1)
-        return (features.data.mean(axis=2) * features.mask).sum(axis=1) / steps
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give time to those that start Ray; on a busy machine that takes minutes."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(400))
 
 
 @pytest.fixture
 def kit() -> SimpleNamespace:
+    """Plugins that conform, and what they are tried with."""
     return SimpleNamespace(
         Good=Good,
         GoodFusion=GoodFusion,
@@ -116,3 +32,20 @@ def kit() -> SimpleNamespace:
         payloads=[[1.0, 2.0, 3.0], [4.0, -5.0, 6.5], [0.0, 0.5, 1.0]],
         specs={"v": FeatureSpec(4), "s": FeatureSpec(2, "sequence")},
     )
+
+
+@pytest.fixture
+def run_pytest(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run pytest in `tmp_path`, in a process of its own."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run

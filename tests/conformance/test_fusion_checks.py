@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from kit_plugins import PerProcessFusion
 from pydantic import BaseModel
 
 from sensorium.plugin import TaskOutput
-from sensorium.testing import FUSION_CHECKS, FusionSubject, NonconformanceError, check_fusion
+from sensorium.testing.conformance import (
+    FUSION_CHECKS,
+    FusionSubject,
+    NonconformanceError,
+    check_fusion,
+)
 
 WEIGHTS = {"bias": np.array([0.25], np.float32)}
 
@@ -89,6 +96,40 @@ def counts_its_calls(self: Any, present: Any, features: Any, outputs: Any) -> An
     return {"t": TaskOutput(outputs["t"].scores / self.calls)}
 
 
+@changed
+def draws_at_random(self: Any, present: Any, features: Any, outputs: Any) -> Any:
+    scores = outputs["t"].scores
+    return {"t": TaskOutput(scores * np.random.random())}
+
+
+@changed
+def shares_a_buffer(self: Any, present: Any, features: Any, outputs: Any) -> Any:
+    self.buffer = outputs
+    time.sleep(0.001)  # any call that lets other threads run
+    return self.buffer
+
+
+@changed
+def keeps_what_it_gave(self: Any, present: Any, features: Any, outputs: Any) -> Any:
+    self.given = [*getattr(self, "given", ()), outputs]
+    return outputs
+
+
+def not_importable(good: Any) -> Any:
+    return type("Broken", (good,), {})
+
+
+def per_process(good: Any) -> Any:
+    return PerProcessFusion
+
+
+def sees_absent_rows(good: Any) -> Any:
+    def fuse(self: Any, present: Any, **features: Any) -> Any:
+        return good.fuse(self, dict.fromkeys(present, np.full(len(present["v"]), True)), **features)
+
+    return type("Broken", (good,), {"fuse": fuse})
+
+
 def writes_into_features(good: Any) -> Any:
     def fuse(self: Any, present: Any, **features: Any) -> Any:
         for it in features.values():
@@ -109,17 +150,24 @@ def random_start(good: Any) -> Any:
     ("check", "breaking", "message"),
     [
         ("declares_itself", other_api, "api be 1, not 99"),
-        ("check_config", lax_config, "takes an unknown key without a word"),
+        ("config_is_strict", lax_config, "takes an unknown key without a word"),
         ("answers_every_pattern", nan_for_nothing, "in 't' with only nothing"),
         ("answers_every_pattern", logits, "the scores of 't' are not probabilities"),
         ("answers_every_pattern", one_column, r"gave shape \(4, 1\)"),
         ("answers_every_pattern", absent_counts, "an absent stream contributes"),
         ("answers_every_pattern", halved_shares, "do not add up to 1"),
+        ("ignores_what_is_absent", sees_absent_rows, "depend on the rows of a stream"),
         ("batch_equals_single", softmax_over_the_batch, "in a batch than alone"),
         ("order_does_not_matter", looks_at_its_neighbour, "in another order"),
-        ("is_deterministic", counts_its_calls, "it keeps state"),
+        ("is_deterministic", draws_at_random, "it draws at random"),
+        ("keeps_no_state", counts_its_calls, "it keeps state"),
         ("leaves_inputs_alone", writes_into_features, "fuse changes what it is given"),
+        ("takes_read_only_arrays", writes_into_features, "cannot work on read-only arrays"),
         ("weights_survive_a_file", random_start, "after saving and loading"),
+        ("loads_in_several_processes", not_importable, "does not load or run .*AttributeError"),
+        ("loads_in_several_processes", per_process, "in another process it gives other outputs"),
+        ("is_thread_safe", shares_a_buffer, "when several threads fuse"),
+        ("keeps_no_memory", keeps_what_it_gave, "it keeps .* bytes of every call"),
     ],
 )
 def test_a_broken_fusion_is_caught(

@@ -121,13 +121,12 @@ def test_ctrl_c_ends_it_with_the_figures_so_far() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["listen"], "there is no demo 'listen'; there is watch"),
-        (
-            ["--executor", "serve"],
-            "the executor 'serve' is not in this version of the demo: leave `--executor` out, or "
-            "set it to `local`",
-        ),
+        (["listen"], "there is no demo 'listen'; there are watch, kafka"),
         (["--model", "tree"], "there is no model 'tree'; there are stats, cnn"),
+        (
+            ["--partitions", "2"],
+            "--bootstrap-servers and --partitions are for `sensorium demo kafka`",
+        ),
         (["--lose", "1.5"], "--lose is 1.5; it is a share: at least 0, less than 1"),
         (["--speed", "0"], "--speed is 0; it must be greater than 0, or max"),
         (

@@ -7,7 +7,6 @@ import time as wall
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import replace
-from heapq import heappop
 
 from sensorium.align._build import Builder, in_order
 from sensorium.align._horizon import horizon
@@ -16,6 +15,7 @@ from sensorium.align._keys import Keys
 from sensorium.align._memory import Memory, checked_limit, memory_for
 from sensorium.align._snapshot import Snapshot
 from sensorium.align._state import KeyState, StreamState, forget_records
+from sensorium.align._trace import Standing, Trace, TracedView
 from sensorium.align._view import KeyView
 from sensorium.durations import INFINITY, Duration
 from sensorium.errors import AlignmentError
@@ -95,6 +95,7 @@ class Aligner:
         self._memory = memory_for(max_pending_events, max_pending_bytes)
         #: Late events that nobody has taken, where they are kept.
         self._late: list[Event] | None = [] if policy.on_late == "dead-letter" else None
+        self._trace: Trace | None = None
         self._view = KeyView(
             self._streams,
             distinct=policy.distinct,
@@ -114,6 +115,15 @@ class Aligner:
         fates = self._fates.copy()
         fates[Fate.PENDING] = self._taken - fates.total()
         return Counter({fate: count for fate, count in fates.items() if count})
+
+    @property
+    def evicts(self) -> bool:
+        """Whether the limits hold; not while what a cut covers is read again."""
+        return self._keys.evicts
+
+    @evicts.setter
+    def evicts(self, evicts: bool) -> None:
+        self._keys.evicts = evicts
 
     @property
     def keys(self) -> int:
@@ -157,7 +167,7 @@ class Aligner:
         touched: dict[KeyState, None] = {}
         self._taken += len(events)
         # One loop, on local names: a call per event would be a large part of what it costs.
-        by_name, live, view, fates = self._by_name, self._keys.live, self._view, self._fates
+        by_name, live, view = self._by_name, self._keys.live, self._view
         distinct, horizon, memory = self._distinct, self._horizon, self._memory
         limited, batches = self._keys.limited, self._policy.batches
         for event in events:
@@ -180,21 +190,19 @@ class Aligner:
             seen = own.seen
             if slot in seen or own.repeated is not None:
                 if own.repeats(slot, (time, event.id), arrived, arrived - horizon):
-                    fates[Fate.DUPLICATE] += 1
+                    self._refuse(event, Fate.DUPLICATE, stream, key)
                     continue
             elif not len(seen) & 15:
                 forget_records(seen, arrived - horizon)
             if time > arrived + stream.max_future or event.duration > stream.max_duration:
                 # Its time is not taken: it counts as seen with its id only.
                 own.note((time, event.id), arrived)
-                fates[Fate.INVALID] += 1
+                self._refuse(event, Fate.INVALID, stream, key)
                 continue
             seen[slot] = arrived
             # The shared bound is beyond what `max_delay` makes late by the event's own log time.
             if time < own.bound or time < stream.shared_bound:
-                fates[Fate.LATE] += 1
-                if self._late is not None:
-                    self._late.append(event)
+                self._refuse(event, Fate.LATE, stream, key)
                 continue
             bound = time - stream.lateness
             if bound > own.bound and own.raise_bound(bound, stream.log_time, self._least):
@@ -205,7 +213,7 @@ class Aligner:
                 memory.take(entry, key)
             if key.matcher.add(stream.index, entry, view) is not False:
                 touched[key] = None
-            if memory is not None and memory.exceeded:
+            if memory is not None and memory.exceeded and self.evicts:
                 self._flush(touched, settled)
                 self._evict(memory, settled)
         self._flush(touched, settled)
@@ -269,6 +277,23 @@ class Aligner:
         self._late.clear()
         return late
 
+    def trace(self, trace: Trace) -> None:
+        """Tell a trace the fate of every event, and of every set how far the streams were.
+
+        To be called before the first event; such an aligner has no snapshots.
+        """
+        self._trace = trace
+        # Another class, so that without a trace a release costs nothing more.
+        self._view = TracedView(
+            self._streams,
+            distinct=self._policy.distinct,
+            fates=self._fates,
+            memory=self._memory,
+            late=self._late,
+            trace=trace,
+        )
+        self._keys.view = self._view
+
     def snapshot(self) -> Snapshot:
         """The state at this moment; what happens afterwards does not change it."""
         state = {name: value for name, value in vars(self).items() if name not in _SHARED}
@@ -293,6 +318,19 @@ class Aligner:
             raise AlignmentError(f"there is no stream {name!r}; there are {list(self._by_name)}")
         return state
 
+    def _refuse(self, event: Event, fate: Fate, stream: StreamState, key: KeyState) -> None:
+        """Note the fate of an event that is not accepted."""
+        self._fates[fate] += 1
+        if fate is Fate.LATE and self._late is not None:
+            self._late.append(event)
+        if self._trace is not None:
+            self._trace.refused(event, fate, self._standing(stream, key))
+
+    @staticmethod
+    def _standing(stream: StreamState, key: KeyState) -> Standing:
+        own = key.streams[stream.index].bound
+        return Standing(own, stream.shared_bound, stream.log_time)
+
     def _corrected(self, event: Event, stream: StreamState) -> tuple[Event, int]:
         """An event with the stream's offset added to its time and with a log time; and this."""
         arrived = self._clock() if event.arrived is None else event.arrived
@@ -308,7 +346,8 @@ class Aligner:
         touched.clear()
         self._update_least()
         for stream in self._streams:
-            self._wake(stream, settled)
+            for key in stream.woken(self._keys.live):
+                self._settle(key, settled)
         self._keys.forget(self._least)
 
     def _update_least(self) -> None:
@@ -332,40 +371,15 @@ class Aligner:
             own.raise_bound(bound, stream.log_time, self._least)
             self._settle(key, settled)
 
-    def _wake(self, stream: StreamState, settled: list[AlignedSet]) -> None:
-        """Look again at the keys that waited for what the stream has now reached."""
-        heap = stream.wake_by_bound
-        deadlines = stream.wake_by_log_time
-        if not (heap and heap[0][0] <= stream.shared_bound) and not (
-            deadlines and deadlines[0][0] <= stream.log_time
-        ):
-            return
-        woken: dict[str, None] = {}
-        while heap and heap[0][0] <= stream.shared_bound:
-            need, name = heappop(heap)
-            key = self._keys.live.get(name)
-            if key is not None:
-                own = key.streams[stream.index]
-                # Another place in the heap is of an earlier call of `settle`, and void.
-                if own.wake_bound == need:
-                    own.wake_bound = INFINITY
-                    woken[name] = None
-        heap = deadlines
-        while heap and heap[0][0] <= stream.log_time:
-            need, name = heappop(heap)
-            key = self._keys.live.get(name)
-            if key is not None:
-                own = key.streams[stream.index]
-                if own.wake_log_time == need:
-                    own.wake_log_time = INFINITY
-                    woken[name] = None
-        for name in woken:
-            self._settle(self._keys.live[name], settled)
-
     def _settle(self, key: KeyState, settled: list[AlignedSet]) -> None:
         self._view.key = key
         build = self._builder.build
-        settled += [build(key.key, one) for one in key.matcher.settle(self._view)]
+        found = [build(key.key, one) for one in key.matcher.settle(self._view)]
+        settled += found
+        if found and self._trace is not None:
+            standing = {stream.name: self._standing(stream, key) for stream in self._streams}
+            for one in found:
+                self._trace.settled(one, standing)
 
     # What goes when there is too much of it.
 

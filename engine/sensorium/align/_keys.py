@@ -34,7 +34,7 @@ class Keys:
 
     __slots__ = (
         "_forgetting", "_horizon", "_keep_history", "_most", "_names", "_policy", "_quiet",
-        "_quiet_after", "_specs", "_streams", "_view", "live",
+        "_quiet_after", "_specs", "_streams", "evicts", "live", "view",
     )  # fmt: skip
 
     def __init__(
@@ -51,9 +51,11 @@ class Keys:
         self._names = names
         self._specs = specs
         self._streams = streams
-        self._view = view
+        self.view = view
         self._horizon = horizon
         self._most = most
+        #: Whether their number is limited now.
+        self.evicts = True
         self._keep_history = policy.deadline != INFINITY
         # From then on nothing older than the key's newest record can count.
         self._quiet_after = max(spec.max_delay for spec in specs) + 1
@@ -75,7 +77,8 @@ class Keys:
 
     def full_for(self, name: str) -> bool:
         """Whether another key has to go before this one is heard of."""
-        return len(self) >= self._most and name not in self.live and name not in self._quiet
+        full = self.evicts and len(self) >= self._most
+        return full and name not in self.live and name not in self._quiet
 
     def heard(self, name: str) -> KeyState:
         """A key that something is heard of."""
@@ -87,7 +90,7 @@ class Keys:
         return key
 
     def _new(self, name: str) -> KeyState:
-        if len(self) >= self._most:
+        while self.evicts and len(self) >= self._most:
             self._evict()
         streams = [KeyStream(keep_history=self._keep_history) for _ in self._streams]
         key = KeyState(name, streams, self._policy.matcher(self._names, self._specs))
@@ -112,7 +115,7 @@ class Keys:
         if self._quiet:
             del self._quiet[next(iter(self._quiet))]
         else:
-            self._view.evict(self.live.pop(next(iter(self.live))))
+            self.view.evict(self.live.pop(next(iter(self.live))))
         self._drop_void_places()
 
     def forget(self, least: Duration) -> None:
@@ -138,8 +141,8 @@ class Keys:
         elif key.newest + self._horizon < least:
             del self.live[key.key]
         else:
-            self._view.key = key
-            fresh = key.matcher.rest(self._view)
+            self.view.key = key
+            fresh = key.matcher.rest(self.view)
             look_at = key.newest + self._horizon
             del self.live[key.key]
             self._quiet[key.key] = pack(key, look_at, keep_matcher=not fresh)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
+from heapq import heappop
 
 from sensorium.durations import INFINITY, Duration
 from sensorium.plugin import Matcher, StreamSpec
@@ -96,6 +97,29 @@ class StreamState:
             if self.history is not None:
                 self.history.note(self.log_time, bound, floor)
             self.shared_bound = max(self.shared_bound, bound)
+
+    def woken(self, keys: Mapping[str, KeyState]) -> Iterable[KeyState]:
+        """Take out the keys that waited for what the stream has now reached."""
+        by_bound, by_log_time = self.wake_by_bound, self.wake_by_log_time
+        if not (by_bound and by_bound[0][0] <= self.shared_bound) and not (
+            by_log_time and by_log_time[0][0] <= self.log_time
+        ):
+            return ()
+        woken: dict[KeyState, None] = {}
+        while by_bound and by_bound[0][0] <= self.shared_bound:
+            need, name = heappop(by_bound)
+            key = keys.get(name)
+            # Another place in the heap is of an earlier call of `settle`, and void.
+            if key is not None and key.streams[self.index].wake_bound == need:
+                key.streams[self.index].wake_bound = INFINITY
+                woken[key] = None
+        while by_log_time and by_log_time[0][0] <= self.log_time:
+            need, name = heappop(by_log_time)
+            key = keys.get(name)
+            if key is not None and key.streams[self.index].wake_log_time == need:
+                key.streams[self.index].wake_log_time = INFINITY
+                woken[key] = None
+        return woken
 
 
 class KeyStream:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from sensorium.cli._arguments import speed
+from sensorium.cli._arguments import positive, speed
 
 __all__ = ["add_parser", "run"]
 
@@ -19,12 +19,20 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "whom the model has not seen, and keep score. Ctrl-C ends it at any time.",
     )
     parser.add_argument(
-        "name", metavar="NAME", nargs="?", help="which demo: watch (the first if left out)"
+        "name",
+        metavar="NAME",
+        nargs="?",
+        help="which demo: watch (if left out), or kafka, the same through a broker",
     )
     parser.add_argument(
         "--json", action="store_true", help="print nothing but the figures, as one JSON object"
     )
-    parser.add_argument("--executor", default="local", help="what runs it: local (default local)")
+    parser.add_argument(
+        "--executor",
+        default="local",
+        choices=("local", "serve"),
+        help="what runs it (default local)",
+    )
     parser.add_argument(
         "--model",
         default="stats",
@@ -33,11 +41,17 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("--fit", action="store_true", help="train the model anew")
     _add_damage(parser)
+    group = parser.add_argument_group("of the demo kafka")
+    group.add_argument(
+        "--bootstrap-servers", metavar="HOST:PORT", help="a broker that runs (else one is started)"
+    )
+    group.add_argument("--partitions", metavar="N", type=positive, help="of each topic (default 3)")
     parser.add_argument(
         "--speed",
         metavar="X",
         type=speed,
-        help="how many times as fast as it was, or max (default 10 on a terminal, else max)",
+        help="how many times as fast as it was, or max (default 10 on a terminal, else max; 1 of "
+        "kafka)",
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="what makes it reproducible (default 0)"
@@ -86,4 +100,6 @@ def run(args: argparse.Namespace) -> int:
         shuffle_keys=args.shuffle_keys,
         speed=args.speed,
         seed=args.seed,
+        bootstrap_servers=args.bootstrap_servers,
+        partitions=args.partitions,
     )

@@ -1,4 +1,4 @@
-"""``sensorium plugins list|show``: what is installed, and what is wrong with it."""
+"""``sensorium plugins list|show|new|test``: what is installed, what is wrong with it, and more."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from sensorium.cli import _plugins_new, _plugins_test
 from sensorium.cli._table import print_table
 from sensorium.errors import PluginError
 
 if TYPE_CHECKING:
     from sensorium.host import PluginHost, Registered
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "run", "unknown"]
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the parser of this command."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        "plugins", help="list the installed plugins, or show one"
+        "plugins", help="list the installed plugins, show, test or write one"
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser(
@@ -28,11 +29,17 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     showing.add_argument("name", metavar="NAME", help="its name, or distribution:name")
     for action in (listing, showing):
         action.add_argument("--json", action="store_true", help="print JSON")
+    _plugins_new.add_parser(actions)
+    _plugins_test.add_parser(actions)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """List or show."""
+    """Do what the action says."""
+    if args.action == "new":
+        return _plugins_new.run(args)
+    if args.action == "test":
+        return _plugins_test.run(args)
     from sensorium.host import default_host
 
     host = default_host()
@@ -78,7 +85,7 @@ def _show(host: PluginHost, name: str, as_json: bool) -> int:
         if name in registry
     ]
     if not found:
-        raise PluginError(_unknown(host, name))
+        raise PluginError(unknown(host, name))
     shown = []
     for registry, item in found:
         model = item.cls if registry.kind == "policy" else item.cls.Config
@@ -115,7 +122,8 @@ def _show(host: PluginHost, name: str, as_json: bool) -> int:
     return 0
 
 
-def _unknown(host: PluginHost, name: str) -> str:
+def unknown(host: PluginHost, name: str) -> str:
+    """What to say of a name that no plugin has."""
     import difflib
 
     names = sorted({known for registry in host.registries.values() for known in registry})

@@ -31,6 +31,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--executor", choices=("local", "serve"), help="instead of the file's runtime.executor"
     )
     parser.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="the Ray that the executor serve joins, or auto; one of its own if not given",
+    )
+    parser.add_argument(
         "--until-end", action="store_true", help="stop when all that is there now has been read"
     )
     parser.add_argument(
@@ -76,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
             data=args.data,
             sink=args.sink,
             executor=args.executor,
+            address=args.address,
             until_end=args.until_end,
             speed=args.speed,
             observe=observe,

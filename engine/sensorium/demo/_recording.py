@@ -13,7 +13,9 @@ from sensorium.wire import CONTENT_TYPE, Envelope, RecordingWriter, write_envelo
 __all__ = ["write_recording"]
 
 
-def write_recording(path: Path, placed: Sequence[Placed], damage: Damage, seed: int) -> int:
+def write_recording(
+    path: Path, placed: Sequence[Placed], damage: Damage, seed: int, pipeline: str = "watch"
+) -> int:
     """Write what the log gets, as MCAP: a topic per stream, and one with what each trial shows.
 
     Parameters
@@ -26,6 +28,8 @@ def write_recording(path: Path, placed: Sequence[Placed], damage: Damage, seed: 
         What goes wrong on the way to the log.
     seed
         The same trials, damage and seed give the same file.
+    pipeline
+        What the topics' names begin with.
 
     Returns
     -------
@@ -39,7 +43,7 @@ def write_recording(path: Path, placed: Sequence[Placed], damage: Damage, seed: 
         for item in placed
     ]  # fmt: skip
     readings = [
-        (chunk.arrived, f"watch.{chunk.stream}", Envelope(
+        (chunk.arrived, f"{pipeline}.{chunk.stream}", Envelope(
             None, chunk.key, chunk.time, Payload(chunk.samples), duration=chunk.duration
         ))
         for chunk in chunks(placed, damage, seed)

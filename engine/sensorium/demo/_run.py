@@ -6,15 +6,17 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
 
-from sensorium.demo._accuracy import accuracy_by_streams, accuracy_offline
+from sensorium.demo._accuracy import TASK, accuracy_by_streams, accuracy_offline
 from sensorium.demo._damage import Damage
 from sensorium.demo._figures import Figures
 from sensorium.demo._layout import Placed, place
 from sensorium.demo._recording import write_recording
 from sensorium.demo._scoreboard import Scoreboard
+from sensorium.demo._serve import compare, stream_on_serve
 from sensorium.demo._show import Display, LiveDisplay, PlainDisplay, Silent
 from sensorium.demo._train import fit_demo, open_pipeline
 from sensorium.demo._watch import load_trials, split_trials
@@ -27,18 +29,24 @@ from sensorium.runtime import LocalExecutor, Models, RunSummary, load_models, st
 
 __all__ = ["DEMOS", "run_demo"]
 
-DEMOS: Final = ("watch",)
+DEMOS: Final = ("watch", "kafka")
 #: How many times as fast as it was the recording is shown on a terminal: in half a minute.
 _SHOWN_SPEED: Final = 10.0
 _INTERRUPTED: Final = 130
 
 
-class _NoSink(Sink):
-    """Keeps nothing: the scoreboard is given every prediction."""
+class _Kept(Sink):
+    """Keeps the predictions, so that those of two runs can be compared."""
 
-    name = "none"
+    name = "kept"
 
-    def write(self, predictions: Sequence[Prediction]) -> None: ...
+    def __init__(self) -> None:
+        super().__init__(PluginConfig())
+        self.predictions: list[Prediction] = []
+
+    def write(self, predictions: Sequence[Prediction]) -> None:
+        self.predictions += predictions
+
     def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None: ...
     def flush(self) -> None: ...
     def close(self) -> None: ...
@@ -57,17 +65,20 @@ def run_demo(
     shuffle_keys: bool = False,
     speed: float | Literal["max"] | None = None,
     seed: int = 0,
+    bootstrap_servers: str | None = None,
+    partitions: int | None = None,
 ) -> int:
     """Stream real recordings of people whom the model has not seen, and keep score.
 
     Parameters
     ----------
     name
-        Which demo: ``watch``, which is also the default.
+        Which demo: ``watch``, which is also the default, or ``kafka``, the same through a broker.
     as_json
         Whether to print nothing but one JSON object.
     executor
-        ``local``.
+        ``local``, or ``serve``: on a Ray that is started for it. Then the executor local runs
+        the same recording, too, and what both gave is compared.
     model
         ``stats``: statistics and a small perceptron. ``cnn``: networks, with torch.
     fit
@@ -76,9 +87,11 @@ def run_demo(
         What goes wrong between devices and log; see `sensorium.demo.Damage`.
     speed
         How many times as fast as it was; ``max`` for as fast as it can be taken. The default is
-        10 on a terminal, ``max`` elsewhere.
+        10 on a terminal, ``max`` elsewhere; 1 of ``kafka``.
     seed
         What makes it reproducible.
+    bootstrap_servers, partitions
+        For ``kafka``: a broker that runs, and how many partitions each topic has.
 
     Returns
     -------
@@ -92,8 +105,25 @@ def run_demo(
     MissingExtraError
         If a package that the demo needs is not installed.
     """
-    _check(name, executor, speed)
+    _check(name, speed)
     damage = Damage(lose, outage, _nanoseconds(disorder), shuffle_keys)
+    if name == "kafka":
+        if fit:
+            raise ConfigError("--fit is for `sensorium demo watch`")
+        from sensorium.demo._kafka import run_kafka_demo
+
+        return run_kafka_demo(
+            bootstrap_servers=bootstrap_servers,
+            partitions=partitions or 3,
+            speed=speed or 1.0,
+            executor=executor,
+            model=model,
+            damage=damage,
+            seed=seed,
+            as_json=as_json,
+        )
+    if bootstrap_servers is not None or partitions is not None:
+        raise ConfigError("--bootstrap-servers and --partitions are for `sensorium demo kafka`")
     live = not as_json and sys.stdout.isatty()
     display: Display = Silent() if as_json else LiveDisplay() if live else PlainDisplay(sys.stdout)
     if speed is None:
@@ -110,22 +140,31 @@ def run_demo(
         display.say(f"{people} people whom the model has not seen, {len(placed)} recordings")
         truth = {item.trial.key: item.trial.exercise for item in placed}
         board = Scoreboard(truth, placed[0].start, end)
-        summary = _stream(pipeline, models, recording, speed, board, display)
-    figures = _figures(model, seed, pipeline, models, placed, board, truth, summary)
+        sink = _Kept()
+        comparison = None
+        if executor == "serve":
+            summary = stream_on_serve(pipeline, recording, speed, sink, board, display)
+            if not summary.stopped:
+                local = _Kept()
+                unseen = Scoreboard(truth, placed[0].start, end)
+                _stream(pipeline, models, recording, "max", local, unseen, Silent())
+                comparison = compare(sink.predictions, local.predictions, TASK)
+        else:
+            summary = _stream(pipeline, models, recording, speed, sink, board, display)
+    figures = replace(
+        _figures(model, seed, pipeline, models, placed, board, truth, summary),
+        executor=executor,
+        comparison=comparison,
+    )
     display.finish(figures)
     if as_json:
         print(json.dumps(figures.as_dict(), allow_nan=False), flush=True)
     return _INTERRUPTED if summary.stopped else 0
 
 
-def _check(name: str | None, executor: str, speed: float | str | None) -> None:
+def _check(name: str | None, speed: float | str | None) -> None:
     if name is not None and name not in DEMOS:
-        raise ConfigError(f"there is no demo {name!r}; there is {', '.join(DEMOS)}")
-    if executor != "local":
-        raise ConfigError(
-            f"the executor {executor!r} is not in this version of the demo: leave `--executor` "
-            "out, or set it to `local`"
-        )
+        raise ConfigError(f"there is no demo {name!r}; there are {', '.join(DEMOS)}")
     if isinstance(speed, str) and speed != "max":
         raise ConfigError(f"--speed is {speed!r}; it is a factor such as 10, or max")
     if isinstance(speed, int | float) and not 0 < speed < float("inf"):
@@ -158,6 +197,7 @@ def _stream(
     models: Models,
     recording: Path,
     speed: float | str,
+    sink: Sink,
     board: Scoreboard,
     display: Display,
 ) -> RunSummary:
@@ -175,7 +215,7 @@ def _stream(
             pipeline,
             host,
             source(config, topics),
-            _NoSink(PluginConfig()),
+            sink,
             models=models,
             on_predictions=take,
         )

@@ -2,7 +2,14 @@
 
 from sensorium.host._check import Finding, Level, check_pipeline
 from sensorium.host._checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from sensorium.host._config import ObserveConfig, PipelineConfig
+from sensorium.host._config import (
+    FusionConfig,
+    ObserveConfig,
+    PipelineConfig,
+    Replicas,
+    Resources,
+    StreamConfig,
+)
 from sensorium.host._host import PluginHost, default_host
 from sensorium.host._load import load_pipeline
 from sensorium.host._observers import Observers
@@ -16,6 +23,7 @@ from sensorium.host._secrets import resolve_secrets, secret_references
 __all__ = [
     "Checkpoint",
     "Finding",
+    "FusionConfig",
     "Level",
     "LoadedPlugin",
     "ObserveConfig",
@@ -26,6 +34,9 @@ __all__ = [
     "Problem",
     "Registered",
     "Registry",
+    "Replicas",
+    "Resources",
+    "StreamConfig",
     "StreamPart",
     "Target",
     "TaskPart",

@@ -20,8 +20,6 @@ __all__ = ["CHECKS", "Finding", "Level", "check_pipeline"]
 
 Level: TypeAlias = Literal["error", "warning", "note"]
 
-#: The executors of this version.
-_EXECUTORS: Final = frozenset({"local"})
 #: Which extra of sensorium brings a package that a plugin class names in `requires`.
 _EXTRAS: Final = {
     "torch": ("torch", "torch"),
@@ -130,16 +128,9 @@ def _checkpoint(pipeline: Pipeline) -> Iterator[Finding]:
 
 
 def _executor(pipeline: Pipeline) -> Iterator[Finding]:
-    executor = pipeline.config.runtime.executor
-    if executor not in _EXECUTORS:
-        yield Finding(
-            "error",
-            "runtime.executor",
-            f"the executor {executor!r} is not in this version of sensorium",
-            "use local, in the file or by --executor local",
-        )
-    # What the local executor does not use is worth a word whichever executor the file names:
-    # until there is another, local is what runs it.
+    """What the executor that the file names does not use."""
+    if pipeline.config.runtime.executor == "serve":
+        return
     sections: list[tuple[str, Any]] = [
         (f"streams.{name}", part) for name, part in pipeline.config.streams.items()
     ]
@@ -152,7 +143,7 @@ def _executor(pipeline: Pipeline) -> Iterator[Finding]:
                 "note",
                 path,
                 f"the local executor does not use {', '.join(unused)}",
-                "leave it for the executor serve, or take it out",
+                "set runtime.executor to serve, or take it out",
             )
 
 

@@ -3,19 +3,22 @@ validated with the plugins' own models (see `sensorium.host._compose`)."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from sensorium.durations import DurationField
+from sensorium.durations import INFINITY, DurationField
 from sensorium.wire import FieldMap, WireFormat
 
 __all__ = [
     "RESERVED",
     "AlignConfig",
     "BatchConfig",
+    "BreakerConfig",
     "FusionConfig",
+    "InFlight",
     "ObserveConfig",
     "PipelineConfig",
     "PluginSection",
@@ -150,6 +153,9 @@ class StreamConfig(_Section):
     """The stream's micro-batches; `runtime.batch` if not given."""
     device: Device = "auto"
     """Where the model runs: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``."""
+    on_failure: Literal["absent", "stop"] = "absent"
+    """What a model that fails again and again leads to: ``absent``: the stream is absent from its
+    sets until it works again; ``stop``: the pipeline stops."""
 
 
 class AlignConfig(_OpenSection):
@@ -207,6 +213,22 @@ class TaskConfig(_OpenSection):
     """Where its truth is found."""
 
 
+class InFlight(_Section):
+    """How much may wait for the models or be worked on; when it is, reading stops."""
+
+    sets: int = Field(default=4096, ge=1)
+    """The most sets."""
+
+
+class BreakerConfig(_Section):
+    """When a model that fails as a whole is spared, and for how long."""
+
+    failures: int = Field(default=10, ge=1)
+    """After how many calls in a row of which nothing could be encoded."""
+    pause: DurationField = Field(default=30 * _SECOND, gt=0, lt=math.inf)
+    """How long until it is asked again."""
+
+
 class RuntimeConfig(_Section):
     """How the pipeline is executed."""
 
@@ -216,6 +238,20 @@ class RuntimeConfig(_Section):
     """The micro-batches of sets."""
     threads: int = Field(default=2, ge=1)
     """How many threads run the models."""
+    in_flight: InFlight = Field(default_factory=InFlight)
+    """How much may wait for the models or be worked on."""
+    commit_interval: DurationField | None = Field(default=None, ge=0, lt=INFINITY)
+    """How often cuts are committed, where the source keeps any; if not given, ``1s``, or ``100ms``
+    with ``delivery: exactly_once``, where predictions are visible when they are committed."""
+    max_lead: DurationField = Field(default=60 * _SECOND, gt=0)
+    """How far, in log time, a topic may be read ahead of the others."""
+    drain: DurationField = Field(default=30 * _SECOND, ge=0, lt=INFINITY)
+    """How long what is in flight may take to be finished when the pipeline is stopped, or its
+    partitions are given to another process; after that it is left to the next one."""
+    retries: int = Field(default=2, ge=0)
+    """How often a call of a model is made again that failed as a whole and may succeed later."""
+    breaker: BreakerConfig = Field(default_factory=BreakerConfig)
+    """When a model that fails as a whole is spared, and for how long."""
 
 
 class ObserveConfig(_Section):
@@ -228,6 +264,9 @@ class ObserveConfig(_Section):
     stall_after: DurationField = Field(default=60 * _SECOND, gt=0)
     """How long the engine's loop may take over one turn and still count as live, and how long
     source, sink and models may be silent and the engine still count as ready."""
+    silent_after: DurationField = Field(default=60 * _SECOND, gt=0)
+    """How far, in log time, a stream's newest event may lie behind that of another before the log
+    says that the stream is silent."""
 
 
 class PipelineConfig(_Section):

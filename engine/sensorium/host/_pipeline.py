@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sensorium.plugin import (
     Fusion,
@@ -82,6 +82,16 @@ class Pipeline:
     """Resolved against the folder of the pipeline file."""
     config: PipelineConfig
     """The validated file, for what is not named above (runtime, delivery, observe)."""
+
+    def document(self) -> dict[str, Any]:
+        """The file as plain data, overrides applied, from which `load_pipeline` makes the same.
+
+        References to secrets stay references; the path of the checkpoint is absolute.
+        """
+        document: dict[str, Any] = self.config.model_dump(mode="json", exclude_unset=True)
+        if self.checkpoint is not None:
+            document["checkpoint"] = str(self.checkpoint.resolve())
+        return document
 
     @property
     def limits(self) -> dict[str, int | None]:

@@ -129,6 +129,16 @@ _ALL: Final = (
         "those of plugins that only observe cost nothing.",
         "plugin", "hook",
     ),
+    _counter(
+        "retries", "calls", "encode",
+        "Calls of a stream's model that were made again, since they failed as a whole.",
+        "plugin", "stream",
+    ),
+    _gauge(
+        "circuit_open", "0 or 1", "encode",
+        "Whether a stream's model is spared for a while, since it fails again and again.",
+        "plugin", "stream",
+    ),
     _counter("predictions", "predictions", "emit", "Predictions handed to the sink."),
     _counter(
         "dead_letters", "dead letters", "emit",
@@ -150,6 +160,32 @@ _ALL: Final = (
     _gauge(
         "last_prediction_time_seconds", "seconds since 1970", "emit",
         "When a prediction was last handed to the sink, by the clock.",
+    ),
+    _gauge(
+        "log_time_seconds", "seconds since 1970", "delivery",
+        "How far a stream-partition has been read, in log time.",
+        "stream", "partition",
+    ),
+    _gauge(
+        "lag_records", "records", "delivery",
+        "Records from what has been read of a stream-partition to its end.",
+        "stream", "partition",
+    ),
+    _gauge(
+        "lag_seconds", "seconds", "delivery",
+        "How far what has been read of a stream-partition lies behind the clock; 0 at its end.",
+        "stream", "partition",
+    ),
+    _counter(
+        "commits", "commits", "delivery", "Commits of cuts, by outcome: done, failed.", "outcome"
+    ),
+    _counter(
+        "rebalances", "rebalances", "delivery", "How often partition numbers were shared out anew."
+    ),
+    _gauge("partitions_assigned", "topic-partitions", "delivery", "What is read here."),
+    _gauge(
+        "paused_partitions", "topic-partitions", "delivery",
+        "What of it is paused: too much is in flight, or it is ahead of other streams.",
     ),
     _gauge("live", "0 or 1", "health", "As /health/live says."),
     _gauge("ready", "0 or 1", "health", "As /health/ready says."),

@@ -37,7 +37,12 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        said |= {name: value for name, value in vars(record).items() if name not in _USUAL}
+        # A name with an underscore is another library's own: Ray stamps every record.
+        said |= {
+            name: value
+            for name, value in vars(record).items()
+            if name not in _USUAL and not name.startswith("_")
+        }
         if record.exc_info:
             said["traceback"] = self.formatException(record.exc_info)
         return json.dumps(said, default=str)

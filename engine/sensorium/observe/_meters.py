@@ -28,9 +28,11 @@ class Meters:
     ----------
     streams
         The pipeline's streams.
+    hooks
+        The plugins' names and the methods of theirs that the line calls.
     """
 
-    def __init__(self, streams: Collection[str]) -> None:
+    def __init__(self, streams: Collection[str], hooks: Iterable[tuple[str, str]] = ()) -> None:
         self._streams = tuple(streams)
         self._seconds = {name: _of("sensorium_stage_seconds") for name in STAGES}
         self._batch_sets = _of("sensorium_batch_sets")
@@ -38,8 +40,9 @@ class Meters:
         self._arrival_latency = _of("sensorium_arrival_latency_seconds")
         #: Sets that came back from the models, by how many streams they had.
         self._present = [0] * (len(self._streams) + 1)
-        self._letters: Counter[tuple[str, str]] = Counter()
-        self._errors: Counter[tuple[str, str]] = Counter()
+        # From 0 on: of a series that begins with its first burst, Prometheus sees no increase.
+        self._letters = Counter(dict.fromkeys(_places(self._streams), 0))
+        self._errors = Counter(dict.fromkeys(hooks, 0))
         self._launched = 0
         self._landed = 0
         self._fused = 0
@@ -132,6 +135,12 @@ class Meters:
         ):
             found += [Reading(name, labels, count) for labels, count in dict(counts).items()]
         return found
+
+
+def _places(streams: Iterable[str]) -> list[tuple[str, str]]:
+    """The stages and streams that a dead letter can be of."""
+    own = [(stage, stream) for stage in ("ingest", "encode") for stream in streams]
+    return [("ingest", "-"), *own, ("fuse", "-"), ("emit", "-")]
 
 
 def _of(name: str) -> Histogram:

@@ -10,7 +10,14 @@ from sensorium.host import Checkpoint, Pipeline, read_checkpoint
 from sensorium.plugin import Fittable, Fusion, FusionFittable, Modality, Trainable, Weights
 from sensorium.runtime._device import resolve_device
 
-__all__ = ["Models", "load_models"]
+__all__ = [
+    "Models",
+    "load_fusion",
+    "load_modality",
+    "load_models",
+    "open_checkpoint",
+    "require_weights",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +47,48 @@ def load_models(pipeline: Pipeline) -> Models:
     ConfigError
         If a plugin has to be trained and there are no weights for it.
     """
-    checkpoint = None if pipeline.checkpoint is None else read_checkpoint(pipeline.checkpoint)
+    checkpoint = open_checkpoint(pipeline)
     modalities = pipeline.modalities()
     for name, modality in modalities.items():
-        weights = _weights(checkpoint, f"streams.{name}.", modality, pipeline)
-        modality.load(resolve_device(pipeline.streams[name].device, type(modality)), weights)
+        load_modality(pipeline, name, modality, checkpoint)
     fusion = pipeline.fusion_for(modalities)
+    load_fusion(pipeline, fusion, checkpoint)
+    return Models(modalities, fusion, checkpoint.digest if checkpoint else "")
+
+
+def open_checkpoint(pipeline: Pipeline) -> Checkpoint | None:
+    """The weights of a pipeline, if it names any."""
+    return None if pipeline.checkpoint is None else read_checkpoint(pipeline.checkpoint)
+
+
+def load_modality(
+    pipeline: Pipeline, stream: str, modality: Modality, checkpoint: Checkpoint | None
+) -> None:
+    """Load the model of one stream on its device; see `load_models`."""
+    weights = _weights(checkpoint, f"streams.{stream}.", modality, pipeline)
+    modality.load(resolve_device(pipeline.streams[stream].device, type(modality)), weights)
+
+
+def load_fusion(pipeline: Pipeline, fusion: Fusion, checkpoint: Checkpoint | None) -> None:
+    """Load the fusion on its device; see `load_models`."""
     weights = _weights(checkpoint, "fusion.", fusion, pipeline)
     fusion.load(resolve_device(pipeline.fusion_device, type(fusion)), weights)
-    return Models(modalities, fusion, checkpoint.digest if checkpoint else "")
+
+
+def require_weights(pipeline: Pipeline) -> str:
+    """Refuse a pipeline whose models lack weights, without loading any; give the digest.
+
+    Raises
+    ------
+    ConfigError
+        As of `load_models`.
+    """
+    checkpoint = open_checkpoint(pipeline)
+    modalities = pipeline.modalities()
+    for name, modality in modalities.items():
+        _weights(checkpoint, f"streams.{name}.", modality, pipeline)
+    _weights(checkpoint, "fusion.", pipeline.fusion_for(modalities), pipeline)
+    return checkpoint.digest if checkpoint else ""
 
 
 def _weights(

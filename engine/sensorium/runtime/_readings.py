@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sensorium.events import Fate
+from sensorium.events import Absence, Fate
 from sensorium.observe import Reading
 from sensorium.stages import Ingest
 
 if TYPE_CHECKING:
+    from sensorium.host import Pipeline
     from sensorium.runtime._intake import Intake
     from sensorium.runtime._summary import Tally
 
-__all__ = ["line_readings"]
+__all__ = ["line_readings", "plugin_hooks"]
+
+
+def plugin_hooks(pipeline: Pipeline) -> list[tuple[str, str]]:
+    """The plugins' names and the methods of theirs that a line calls."""
+    modalities = [part.modality.name for part in pipeline.streams.values()]
+    return [
+        *((name, hook) for name in modalities for hook in ("decode", "prepare", "encode")),
+        (pipeline.fusion.name, "fuse"),
+        *((part.task.name, "result") for part in pipeline.tasks.values()),
+    ]
 
 
 def line_readings(
@@ -38,9 +49,10 @@ def line_readings(
     observers
         Errors of plugins that observe, by plugin and hook.
     """
-    records, fates = dict(ingest.by_stream), intake.fates
-    # What is still 0 is said, too, so that a rate is seen from the first one on.
+    records = dict(ingest.by_stream)
+    # What is still 0 is said, too: of a series that begins later, Prometheus sees no increase.
     by_stream = {(stream, "event"): 0 for stream in tally.absences} | records
+    fates = {str(fate): 0 for fate in Fate} | intake.fates
     events = sum(count for (_, outcome), count in records.items() if outcome == "event")
     pending = fates.pop(Fate.PENDING, 0)
     found = [
@@ -65,9 +77,9 @@ def line_readings(
         Reading("sensorium_model_info", (model,), 1),
     ]
     found += [
-        Reading("sensorium_set_absences_total", (stream, reason), count)
+        Reading("sensorium_set_absences_total", (stream, reason.value), reasons[reason.value])
         for stream, reasons in tally.absences.items()
-        for reason, count in dict(reasons).items()
+        for reason in Absence
     ]
     found += [
         Reading("sensorium_plugin_errors_total", labels, count)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sensorium import __version__
 from sensorium.errors import ConfigError
-from sensorium.observe import STALL_SECONDS, Exporter, Health, Journal
+from sensorium.host import ObserveConfig
+from sensorium.observe import Exporter, Health, Journal
 from sensorium.runtime._ends import open_sink, open_source
 from sensorium.runtime._line import OnPredictions
 from sensorium.runtime._local import LocalExecutor
@@ -17,7 +18,7 @@ from sensorium.runtime._signals import stop_on_signals
 from sensorium.runtime._summary import RunSummary
 
 if TYPE_CHECKING:
-    from sensorium.host import ObserveConfig, Pipeline, PluginHost
+    from sensorium.host import Pipeline, PluginHost
 
 __all__ = ["run_pipeline"]
 
@@ -29,6 +30,7 @@ def run_pipeline(
     data: Path | None = None,
     sink: str | None = None,
     executor: str | None = None,
+    address: str | None = None,
     until_end: bool = False,
     speed: str | None = None,
     observe: ObserveConfig | None = None,
@@ -48,6 +50,8 @@ def run_pipeline(
         ``-`` or a path for JSON lines instead of the pipeline's sink.
     executor
         Instead of the pipeline's ``runtime.executor``.
+    address
+        Of the Ray that the executor ``serve`` joins; it starts one of its own if not given.
     until_end
         Whether to end when a source that goes on for ever has been read to its present end.
     speed
@@ -65,24 +69,37 @@ def run_pipeline(
         If source or sink fails for good.
     """
     chosen = executor or pipeline.config.runtime.executor
-    if chosen != "local":
-        raise ConfigError(
-            f"the executor {chosen!r} is not in this version: set it to `local`",
-            path="runtime.executor",
-        )
     if pipeline.config.delivery == "exactly_once" and sink is None:
         raise ConfigError(
             "exactly_once is not in this version: set it to at_least_once",
             path="delivery",
         )
-    watched = observe or pipeline.config.observe
-    health = Health(STALL_SECONDS if watched is None else watched.stall_after / 1e9)
+    if chosen == "serve":
+        # Ray is imported for those who use it.
+        from sensorium.runtime.serve import run_on_serve
+
+        return run_on_serve(
+            pipeline,
+            host,
+            address=address,
+            data=data,
+            sink=sink,
+            until_end=until_end,
+            speed=speed,
+            observe=observe,
+            on_predictions=on_predictions,
+        )
+    if address is not None:
+        raise ConfigError("an address is that of a Ray: add `--executor serve`")
+    served = observe or pipeline.config.observe
+    watched = served or ObserveConfig()
+    health = Health(watched.stall_after / 1e9)
     with ExitStack() as closing:
         # Before the models are loaded, which may take long: alive, and not ready.
-        exporter = _exporter(pipeline, watched, health, chosen)
+        exporter = _exporter(pipeline, served, health, chosen)
         if exporter is not None:
             closing.enter_context(exporter)
-        journal = Journal(pipeline.name, pipeline.streams)
+        journal = Journal(pipeline.name, pipeline.streams, watched.silent_after)
         journal.starting(__version__, chosen, None if exporter is None else exporter.address)
         models = load_models(pipeline)
         journal.model_loaded(models.digest, _names(models))

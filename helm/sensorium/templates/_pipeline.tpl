@@ -3,7 +3,7 @@ One pipeline, as JSON for `fromJson`, with all that the templates ask of it:
   name, fullname  under `pipelines`, and of its resources
   settings        `defaults`, with what the pipeline says otherwise
   file            the pipeline file, with what the chart decides
-  parts           the streams and the fusion, each with its resources, replicas and placement
+  parts           the models, streams.NAME and fusion, each with its resources, replicas, placement
   gpus            what the local executor needs, over all parts
 Takes root and name.
 */}}

@@ -1,12 +1,29 @@
 {{/* What the mode ray makes of a pipeline. */}}
 
 {{/*
-The Serve application: arguments hold the topology, a change of which restarts it; user_config holds
-what a running application takes up. Takes pipeline.
+The Serve config, as `sensorium build` writes it. What a running application takes up is the
+user_config of every deployment, by its path in the file; arguments hold the rest, a change of which
+restarts the application. All other options follow from the arguments. Takes pipeline.
 */}}
 {{- define "sensorium.serveConfig" -}}
-{{- $topology := omit .pipeline.file "checkpoint" -}}
-{{- $settings := pick .pipeline.file "checkpoint" -}}
+{{- $topology := deepCopy .pipeline.file -}}
+{{- $settings := dict -}}
+{{- $changeable := list "checkpoint" "align.deadline" "runtime.batch" "runtime.retries" "runtime.breaker" -}}
+{{- range $stream, $_ := $topology.streams -}}
+{{- $changeable = concat $changeable (list (printf "streams.%s.batch" $stream) (printf "streams.%s.on_failure" $stream)) -}}
+{{- end -}}
+{{- range $path := $changeable -}}
+{{- $section := $topology -}}
+{{- range $key := splitList "." $path | initial -}}
+{{- $section = index $section $key | default dict -}}
+{{- end -}}
+{{- $key := splitList "." $path | last -}}
+{{- if hasKey $section $key -}}
+{{- $_ := set $settings $path (index $section $key) -}}
+{{- $_ := unset $section $key -}}
+{{- end -}}
+{{- end -}}
+proxy_location: Disabled
 applications:
   - name: {{ .pipeline.file.pipeline }}
     # The line is called by nobody: it reads Kafka.
@@ -33,16 +50,10 @@ the number of workers that the fewest and the most replicas need. Takes root and
 */}}
 {{- define "sensorium.workerGroups" -}}
 {{- $workers := .root.Values.ray.workers -}}
-{{- $ingest := dict "cpus" 1 "gpus" 0 "accelerator" "" "min" 1 "max" .pipeline.settings.partitions -}}
-{{- range .pipeline.parts -}}
-{{- if eq .placement "inline" -}}
-{{- $_ := set $ingest "gpus" (addf $ingest.gpus .gpus) -}}
-{{- if .accelerator }}{{ $_ := set $ingest "accelerator" .accelerator }}{{ end -}}
-{{- end -}}
-{{- end -}}
+{{- $ingest := dict "placement" "replica" "cpus" 1 "gpus" 0 "accelerator" "" "min" 1 "max" .pipeline.settings.partitions -}}
 {{- $groups := dict "cpu" (dict "accelerator" "" "gpus" 0 "cpus" (list 0.0 0.0) "share" (list 0.0 0.0)) -}}
 {{- range $part := prepend (values .pipeline.parts) $ingest -}}
-{{- if eq ($part.placement | default "replica") "replica" -}}
+{{- if eq $part.placement "replica" -}}
 {{- $name := ternary (printf "gpu-%s" ($part.accelerator | default "any" | lower | replace "_" "-")) "cpu" (gt ($part.gpus | float64) 0.0) -}}
 {{- $group := index $groups $name | default (dict "accelerator" $part.accelerator "gpus" $workers.gpus "cpus" (list 0.0 0.0) "share" (list 0.0 0.0)) -}}
 {{- $cpus := list (addf (index $group.cpus 0) (mulf $part.cpus $part.min)) (addf (index $group.cpus 1) (mulf $part.cpus $part.max)) -}}
@@ -51,7 +62,6 @@ the number of workers that the fewest and the most replicas need. Takes root and
 {{- end -}}
 {{- end -}}
 {{- range $name, $group := $groups -}}
-{{- $need := dict -}}
 {{- range $index, $key := list "min" "max" -}}
 {{- $count := divf (index $group.cpus $index) $workers.cpu | ceil -}}
 {{- if $group.gpus -}}

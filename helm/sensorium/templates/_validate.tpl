@@ -35,6 +35,13 @@ Takes root and pipeline.
 {{- fail (printf "%s: the variable %s is in both env and secretEnv; leave one out" $at $name) -}}
 {{- end -}}
 {{- end -}}
+{{- if eq .root.Values.runtime.mode "ray" -}}
+{{- range $part, $needs := $p.parts -}}
+{{- if and $needs.gpus (eq $needs.placement "inline") -}}
+{{- fail (printf "%s.file.%s asks for GPUs, and placement inline would run it in the ingest deployment, which has none; set placement: replica" $at $part) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- include "sensorium.validateCheckpoint" (dict "at" $at "pipeline" $p) -}}
 {{- include "sensorium.validateScaling" (dict "root" .root "at" $at "settings" $settings) -}}
 {{- end -}}

@@ -28,7 +28,7 @@ class RegressionConfig(PluginConfig):
     Parameters
     ----------
     size
-        How many values are predicted.
+        How many values are predicted; one where neither it nor `names` is given.
     names
         Their names, instead of `size`; a target may then be a mapping of names to numbers.
     scale
@@ -36,13 +36,13 @@ class RegressionConfig(PluginConfig):
         error in it, so that the tasks of a pipeline weigh alike; predictions do not depend on it.
     """
 
-    size: int = Field(default=1, ge=1)
+    size: int | None = Field(default=None, ge=1)
     names: Annotated[list[str], AfterValidator(check_labels)] = Field(default_factory=list)
     scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _size_or_names(self) -> RegressionConfig:
-        if self.names and "size" in self.model_fields_set and self.size != len(self.names):
+        if self.names and self.size not in (None, len(self.names)):
             raise ValueError(
                 f"size is {self.size} but there are {len(self.names)} names; drop size"
             )
@@ -67,7 +67,7 @@ class Regression(Task):
     @property
     def size(self) -> int:
         """The number of values."""
-        return len(self.names) or self.config.size
+        return len(self.names) or self.config.size or 1
 
     def activate(self, logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Give the raw outputs themselves, as float32."""

@@ -92,6 +92,10 @@ RAY = {"runtime__mode": "ray"}
         ),
         (values(**SCALED, autoscaling__min=2), "autoscaling.min is 2, which is more than"),
         (values(autoscaling__enabled=True), "autoscaling.prometheus is missing"),
+        (
+            values(**RAY, file__streams__gyro__resources={"num_gpus": 1}),
+            "watch.file.streams.gyro asks for GPUs, and placement inline would run it",
+        ),
         (values(**SCALED, **RAY), "autoscaling scales the Deployment of mode standalone"),
         (
             values(

@@ -57,6 +57,12 @@ def test_a_record_says_what_happened_where(journal: Journal, logged: Any) -> Non
     }
 
 
+def test_what_other_libraries_stamp_on_records_is_left_out(logged: Any) -> None:
+    logging.getLogger("sensorium.emit").info("done", extra={"_stamp": 1, "event": "done"})
+    [record] = logged()
+    assert (record["event"], record.get("_stamp")) == ("done", None)
+
+
 def test_the_letters_of_a_batch_are_one_line_a_kind(journal: Journal, logged: Any) -> None:
     journal.buried([letter(origin=f"accel/0/{offset}") for offset in range(500)])
     journal.buried([letter(), letter(stream="gyro", plugin=None, hook=None)])

@@ -49,7 +49,8 @@ def test_a_file_is_run_through_the_pipeline_into_a_file(
         ({"data": "numbers", "speed": "1"}, "has no log times to replay at a speed"),
         ({"data": Path("x.mcap"), "speed": "fast"}, "the speed 'fast' is neither `max` nor a"),
         ({"speed": "1"}, "a speed is for a recording"),
-        ({"executor": "serve"}, "runtime.executor: the executor 'serve' is not in this version"),
+        ({"data": Path("-"), "executor": "serve"}, "standard input is read by the executor local"),
+        ({"address": "auto"}, "an address is that of a Ray: add `--executor serve`"),
     ],
 )
 def test_what_is_missing_or_wrong_is_told(

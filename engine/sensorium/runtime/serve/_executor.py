@@ -1,0 +1,180 @@
+"""The executor `serve`: the line in an ingest deployment, models in deployments of their own."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ray import serve
+from ray.exceptions import RayTaskError
+
+from sensorium.errors import RunError
+from sensorium.plugin import Sink
+from sensorium.runtime._line import OnPredictions
+from sensorium.runtime._model import require_weights
+from sensorium.runtime._summary import RunSummary
+from sensorium.runtime.serve._application import application_of
+from sensorium.runtime.serve._calls import PassingError
+from sensorium.runtime.serve._cluster import Cluster
+from sensorium.runtime.serve._ingest import Collected, Order
+from sensorium.runtime.serve._outbox import Parcel
+from sensorium.runtime.serve._settings import settings_of, topology_of
+
+if TYPE_CHECKING:
+    from ray.serve.handle import DeploymentHandle
+
+    from sensorium.host import Pipeline
+
+__all__ = ["ServeExecutor"]
+
+#: How often in a row an ingest replica may die before it has handed anything back.
+_DEATHS: Final = 3
+_PAUSE_SECONDS: Final = 0.2
+
+
+class ServeExecutor:
+    """Runs a pipeline once as an application of its own on Ray Serve, which is then deleted.
+
+    Parameters
+    ----------
+    pipeline
+        What to run.
+    cluster
+        The Ray to run on.
+    data, speed, until_end
+        As of `run_pipeline`.
+    sink
+        Where this process writes predictions and dead letters, and which is closed at the end; by
+        default the ingest deployment writes to the pipeline's own sink.
+    on_predictions
+        As of `Line`; called on the thread of `run`.
+    on_ready
+        Called once all deployments run, with the number of replicas of each.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        cluster: Cluster,
+        *,
+        data: Path | None = None,
+        speed: str | None = None,
+        until_end: bool = False,
+        sink: Sink | None = None,
+        on_predictions: OnPredictions | None = None,
+        on_ready: Callable[[Mapping[str, int]], None] = lambda _: None,
+    ) -> None:
+        self._on_ready = on_ready
+        self._pipeline = pipeline
+        self._cluster = cluster
+        self._sink = sink
+        self._on_predictions = on_predictions
+        self._name = f"{pipeline.name}-run-{uuid.uuid4().hex[:8]}"
+        self._order = Order(
+            run=self._name,
+            data=None if data is None else str(data.resolve()),
+            speed=speed,
+            until_end=until_end,
+            sink=sink is not None,
+            sets=on_predictions is not None,
+        )
+        self._stops = 0
+        self._stopping = threading.Event()
+        self._seen: set[object] = set()
+
+    def stop(self, *, now: bool = False) -> None:
+        """Stop the intake; see `Executor.stop`."""
+        self._stops = 2 if now else max(self._stops, 1)
+        self._stopping.set()
+
+    def run(self) -> RunSummary:
+        """Deploy, run, drain and delete; see `Executor.run`."""
+        digest = require_weights(self._pipeline)
+        topology, settings = topology_of(self._pipeline), settings_of(self._pipeline, digest)
+        # The recording is on this machine, and the ingest deployment on its node.
+        application = application_of(topology, settings, node=self._cluster.here)
+        try:
+            ingest = serve.run(application, name=self._name, route_prefix=None)
+            deployments = serve.status().applications[self._name].deployments
+            self._on_ready(
+                {name: sum(it.replica_states.values()) for name, it in deployments.items()}
+            )
+            return self._follow(ingest)
+        finally:
+            if self._sink is not None:
+                self._sink.close()
+            # The line has been drained, or has failed: nothing is lost by taking all at once.
+            serve.delete(self._name, _blocking=not self._cluster.own)
+
+    def _follow(self, ingest: DeploymentHandle[Any]) -> RunSummary:
+        """Collect until the run has ended; one whose replica has died is begun again."""
+        after, told, deaths = 0, 0, 0
+        begun = False
+        while True:
+            try:
+                if not begun:
+                    _ask(ingest.start, self._order)
+                    begun, after, told = True, 0, 0
+                if self._stops > told:
+                    told = self._stops
+                    _ask(ingest.stop, told > 1)
+                collected: Collected | None = _ask(ingest.collect, self._name, after)
+            except PassingError as error:
+                deaths += 1
+                if deaths > _DEATHS:
+                    raise RunError(
+                        f"the ingest deployment of {self._name} does not stay alive: "
+                        f"{type(error).__name__}: {error}"
+                    ) from error
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            if collected is None:
+                # Another replica has taken the place of one that died.
+                begun = False
+                continue
+            for parcel in collected.parcels:
+                self._take(parcel)
+                after, deaths = parcel.number, 0
+            if collected.error is not None:
+                raise collected.error
+            if collected.summary is not None:
+                if self._sink is not None:
+                    self._sink.flush()
+                return collected.summary
+
+    def _take(self, parcel: Parcel) -> None:
+        if parcel.sets is not None:
+            fresh = [
+                (prediction, aligned)
+                for prediction, aligned in zip(parcel.predictions, parcel.sets, strict=True)
+                if self._first((aligned.id, "set"))
+            ]
+            if fresh and self._on_predictions is not None:
+                self._on_predictions([it for it, _ in fresh], [it for _, it in fresh])
+            return
+        if self._sink is None:
+            return
+        if predictions := [it for it in parcel.predictions if self._first(it.id)]:
+            self._sink.write(predictions)
+        if letters := [
+            it for it in parcel.letters if self._first((it.stage, it.origin, it.key, it.message))
+        ]:
+            self._sink.write_dead_letters(letters)
+
+    def _first(self, identity: object) -> bool:
+        """Whether this has not been handed back before, by a replica that has died since."""
+        if identity in self._seen:
+            return False
+        self._seen.add(identity)
+        return True
+
+
+def _ask(method: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return method.remote(*arguments).result()  # type: ignore[attr-defined]
+    except RayTaskError as error:
+        raise (error.cause or error) from None

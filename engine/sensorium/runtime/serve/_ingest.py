@@ -1,0 +1,304 @@
+"""The ingest deployment: source, ingest, align and emit, on one thread of a replica."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sensorium import __version__
+from sensorium.events import AlignedSet, Prediction
+from sensorium.host import ObserveConfig, default_host
+from sensorium.observe import Exporter, Health, Journal, Reading, health_readings, logging_to
+from sensorium.plugin import Sink, Source
+from sensorium.runtime._ends import open_sink, open_source
+from sensorium.runtime._flight import ThreadFlight
+from sensorium.runtime._line import Line
+from sensorium.runtime._summary import RunSummary
+from sensorium.runtime.serve._metrics import RayMetrics
+from sensorium.runtime.serve._outbox import Outbox, OutboxSink, Parcel
+from sensorium.runtime.serve._settings import MODEL_ONLY, pipeline_of
+from sensorium.runtime.serve._work import ServeWork
+
+if TYPE_CHECKING:
+    from ray.serve.handle import DeploymentHandle
+
+    from sensorium.host import Pipeline, PluginHost
+
+__all__ = ["DRAIN_SECONDS", "Collected", "IngestReplica", "Order"]
+
+_COLLECT_SECONDS: Final = 0.25
+#: How long what is in flight may take to be finished when a replica is taken down.
+DRAIN_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One run that the program which started the application asks for.
+
+    Parameters
+    ----------
+    run
+        Its name: the same order may be given again.
+    data, speed, until_end
+        As of `run_pipeline`; the path is absolute.
+    sink
+        Whether predictions and dead letters are handed back, instead of written to the pipeline's
+        own sink.
+    sets
+        Whether predictions are handed back with their sets.
+    """
+
+    run: str
+    data: str | None = None
+    speed: str | None = None
+    until_end: bool = False
+    sink: bool = False
+    sets: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a run has to hand back.
+
+    Parameters
+    ----------
+    parcels
+        In order.
+    summary
+        Once it has ended well; then there are no parcels but these.
+    error
+        Once it has failed.
+    """
+
+    parcels: list[Parcel]
+    summary: RunSummary | None = None
+    error: Exception | None = None
+
+
+class _Run:
+    """A line on its thread, and what it hands back."""
+
+    def __init__(
+        self, order: Order, line: Line, outbox: Outbox, health: Health, ends: ExitStack
+    ) -> None:
+        self.order = order
+        self.outbox = outbox
+        self.line = line
+        self.health = health
+        self._ends = ends
+        self.summary: RunSummary | None = None
+        self.error: Exception | None = None
+        self._thread = threading.Thread(target=self._turn, name="sensorium-line", daemon=True)
+        self._thread.start()
+
+    def stop(self, now: bool) -> None:
+        """Stop the intake; with `now` abandon what is in flight."""
+        self.line.stop(now=now)
+        if now:
+            self.outbox.close()
+
+    def drain(self, seconds: float) -> RunSummary | None:
+        """Stop the intake, finish what is in flight, and say what was done; None if it failed.
+
+        What is not finished in so many seconds is abandoned.
+        """
+        self.stop(now=False)
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            self.stop(now=True)
+            self._thread.join()
+        return self.summary
+
+    def collect(self, after: int) -> Collected:
+        """What has not arrived yet, and how the run has ended, if it has."""
+        ended = not self._thread.is_alive()
+        parcels = self.outbox.collect(after, 0 if ended else _COLLECT_SECONDS)
+        if not ended:
+            return Collected(parcels)
+        return Collected(parcels, self.summary, self.error)
+
+    def _turn(self) -> None:
+        try:
+            self.summary = self.line.run()
+        except Exception as error:
+            self.error = error
+        finally:
+            self.outbox.close()
+            self._ends.close()
+
+
+class IngestReplica:
+    """Turns the line of a pipeline; see `sensorium.runtime.Line`.
+
+    Its methods are plain functions, which Serve runs on threads.
+
+    Parameters
+    ----------
+    topology
+        The pipeline.
+    encoders, fusion
+        The deployments of what is not inline.
+    flights
+        How many micro-batches may be under way.
+    order
+        What to run from the start; by default it waits for `start`.
+    """
+
+    def __init__(
+        self,
+        topology: Mapping[str, Any],
+        encoders: Mapping[str, DeploymentHandle[Any]],
+        fusion: DeploymentHandle[Any] | None,
+        flights: int,
+        order: Order | None = None,
+    ) -> None:
+        self._order = order
+        # A process of the engine's own; Ray keeps what it says.
+        self._logging = ExitStack()
+        self._logging.enter_context(logging_to(sys.stderr, "json"))
+        self._topology = topology
+        self._flights = flights
+        self._work = ServeWork(topology, encoders, fusion)
+        self._settings: Mapping[str, Any] = {}
+        self._lock = threading.Lock()
+        self._run: _Run | None = None
+
+    def reconfigure(self, settings: Mapping[str, Any]) -> None:
+        """Take up other settings: the first at once, later ones in the background."""
+        with self._lock:
+            before, self._settings = self._settings, settings
+            self._work.change(settings)
+            if self._order is None:
+                return
+            if self._run is None:
+                self._run = self._begin(self._order)
+            elif _of_the_line(before) != _of_the_line(settings):
+                threading.Thread(target=self._begin_again, daemon=True).start()
+
+    def start(self, order: Order) -> None:
+        """Begin a run; given again, nothing happens.
+
+        Raises
+        ------
+        ConfigError
+            If its source or sink cannot be opened.
+        """
+        with self._lock:
+            if self._run is not None and self._run.order == order:
+                return
+            self._run = self._begin(order)
+
+    def collect(self, run: str, after: int) -> Collected | None:
+        """What a run has handed back beyond a number; None if this replica knows no such run."""
+        current = self._run
+        if current is None or current.order.run != run:
+            return None
+        return current.collect(after)
+
+    def stop(self, now: bool) -> None:
+        """Stop the intake of the run, which then finishes what is in flight."""
+        if self._run is not None:
+            self._run.stop(now)
+
+    def drain(self) -> RunSummary | None:
+        """Stop the intake, finish what is in flight, commit; give the summary, None without one."""
+        return None if self._run is None else self._run.drain(DRAIN_SECONDS)
+
+    def check_health(self) -> None:
+        """Fail where the loop does not turn any more; not where a broker or a model is slow."""
+        if self._run is None:
+            return
+        verdict = self._run.health.live()
+        if not verdict.ok:
+            raise RuntimeError("; ".join(verdict.reasons))
+        if self._order is not None and self._run.error is not None:
+            # Nobody collects the error: Serve starts another replica, which goes on by the log.
+            raise self._run.error
+
+    def __del__(self) -> None:
+        """Drain: Serve calls this when it takes a replica down, as when it scales."""
+        if getattr(self, "_run", None) is not None:
+            self.drain()
+
+    def _begin_again(self) -> None:
+        """End the line where it is, and begin one with the newest settings from there."""
+        with self._lock:
+            if self._run is not None and self._order is not None:
+                self._run.drain(DRAIN_SECONDS)
+                self._run = self._begin(self._order)
+
+    def _begin(self, order: Order) -> _Run:
+        pipeline = pipeline_of(self._topology, self._settings)
+        host = default_host()
+        observe = pipeline.config.observe
+        watched = observe or ObserveConfig()
+        health = Health(watched.stall_after / 1e9)
+        journal = Journal(pipeline.name, pipeline.streams, watched.silent_after)
+        outbox = Outbox()
+        with ExitStack() as opened:
+            exporter = None
+            if observe is not None:
+                exporter = Exporter(
+                    pipeline.name,
+                    health,
+                    observe.bind,
+                    observe.port,
+                    version=__version__,
+                    executor="serve",
+                )
+                opened.callback(exporter.close)
+            data = None if order.data is None else Path(order.data)
+            source = open_source(pipeline, host, data, order.speed)
+            ends = opened.enter_context(ExitStack())
+            ends.callback(source.close)
+            sink = OutboxSink(outbox) if order.sink else open_sink(pipeline, host, None)
+            line = self._line(order, pipeline, host, source, sink, outbox, health, journal)
+            # From here on the line closes both.
+            ends.pop_all()
+
+            def readings() -> list[Reading]:
+                return [*line.readings(), *self._work.readings()]
+
+            def all_readings() -> list[Reading]:
+                return [*readings(), *health_readings(health, __version__, "serve")]
+
+            opened.callback(RayMetrics(pipeline.name, all_readings).close)
+            if exporter is not None:
+                exporter.attach(readings)
+            journal.starting(__version__, "serve", None if exporter is None else exporter.address)
+            return _Run(order, line, outbox, health, opened.pop_all())
+
+    def _line(
+        self,
+        order: Order,
+        pipeline: Pipeline,
+        host: PluginHost,
+        source: Source,
+        sink: Sink,
+        outbox: Outbox,
+        health: Health,
+        journal: Journal,
+    ) -> Line:
+        def hand_back(predictions: Sequence[Prediction], sets: Sequence[AlignedSet]) -> None:
+            outbox.put(predictions=tuple(predictions), sets=tuple(sets))
+
+        return Line(
+            pipeline,
+            host,
+            source,
+            sink,
+            ThreadFlight(self._work, self._flights, self._flights),
+            until_end=order.until_end,
+            on_predictions=hand_back if order.sets else None,
+            health=health,
+            journal=journal,
+        )
+
+
+def _of_the_line(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {path: it for path, it in settings.items() if path not in MODEL_ONLY}

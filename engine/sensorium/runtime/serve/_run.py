@@ -1,0 +1,84 @@
+"""Running a pipeline on Ray Serve, as the command line does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensorium.errors import ConfigError
+from sensorium.runtime._ends import open_sink
+from sensorium.runtime._line import OnPredictions
+from sensorium.runtime._model import require_weights
+from sensorium.runtime._signals import stop_on_signals
+from sensorium.runtime._summary import RunSummary
+from sensorium.runtime.serve._cluster import cluster
+from sensorium.runtime.serve._executor import ServeExecutor
+
+if TYPE_CHECKING:
+    from sensorium.host import FusionConfig, ObserveConfig, Pipeline, PluginHost, StreamConfig
+
+__all__ = ["demand", "run_on_serve"]
+
+
+def run_on_serve(
+    pipeline: Pipeline,
+    host: PluginHost,
+    *,
+    address: str | None = None,
+    data: Path | None = None,
+    sink: str | None = None,
+    until_end: bool = False,
+    speed: str | None = None,
+    observe: ObserveConfig | None = None,
+    on_predictions: OnPredictions | None = None,
+) -> RunSummary:
+    """Run a pipeline on Ray Serve; see `sensorium.runtime.run_pipeline`.
+
+    Parameters
+    ----------
+    address
+        Of the Ray to join; None for one that is started here and ends with the run.
+    """
+    if str(data) == "-":
+        raise ConfigError(
+            "standard input is read by the executor local only: the ingest deployment is another "
+            "process. Write it to a file, or add `--executor local`"
+        )
+    if pipeline.sink is None and sink is None:
+        raise ConfigError(
+            "there is no sink: add one to the pipeline file or give `--sink -`", path="sink"
+        )
+    if observe is not None:
+        config = pipeline.config.model_copy(update={"observe": observe})
+        pipeline = replace(pipeline, config=config)
+    # What is wrong with the pipeline is told before Ray is started.
+    require_weights(pipeline)
+    wanted = demand(pipeline)
+    with cluster(address, wanted["CPU"]) as there:
+        there.require(wanted)
+        executor = ServeExecutor(
+            pipeline,
+            there,
+            data=data,
+            speed=speed,
+            until_end=until_end,
+            sink=None if sink is None else open_sink(pipeline, host, sink),
+            on_predictions=on_predictions,
+        )
+        with stop_on_signals(executor):
+            return executor.run()
+
+
+def demand(pipeline: Pipeline) -> dict[str, float]:
+    """What the replicas of a pipeline ask for, at the fewest, by Ray's names."""
+    config = pipeline.config
+    total: dict[str, float] = {"CPU": 1.0, "GPU": 0.0, "memory": 0.0}
+    parts: list[StreamConfig | FusionConfig] = [*config.streams.values(), config.fusion]
+    for part in parts:
+        if part.placement == "replica":
+            count = max(part.replicas.min, 1)
+            total["CPU"] += part.resources.num_cpus * count
+            total["GPU"] += part.resources.num_gpus * count
+            total["memory"] += (part.resources.memory or 0) * count
+    return total

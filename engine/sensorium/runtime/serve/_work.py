@@ -1,0 +1,111 @@
+"""The work of the ingest deployment: inline models are called here, the others by handle."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from sensorium.observe import Reading
+from sensorium.runtime._microbatch import Microbatch, Worked
+from sensorium.runtime._model import load_fusion, load_modality, open_checkpoint
+from sensorium.runtime._resilience import resilient
+from sensorium.runtime._work import Fuse, ModelWork
+from sensorium.runtime.serve._calls import Call
+from sensorium.runtime.serve._remote import ModelNotThereError, RemoteFuser, RemoteStream
+from sensorium.runtime.serve._settings import pipeline_of
+from sensorium.runtime.serve._shelf import Held, Shelf
+from sensorium.stages import Encoder, Fuser, StreamEncoder
+
+if TYPE_CHECKING:
+    from ray.serve.handle import DeploymentHandle
+
+    from sensorium.host import Pipeline
+
+__all__ = ["ServeWork"]
+
+#: How long to go on trying while no replica answers, in seconds; one that has died is back within
+#: some ten of them, on a busy machine later.
+PATIENCE: Final = 120.0
+_PAUSE: Final = 0.1
+
+
+class ServeWork:
+    """Takes micro-batches through the models of one identity, wherever they are.
+
+    After a change of the checkpoint it asks for the new model; as long as some replica does not
+    hold it yet, the micro-batch is done with the one before. So all of a prediction comes from one
+    model, and it is the one that the prediction names.
+
+    Parameters
+    ----------
+    topology
+        The pipeline.
+    encoders
+        The deployments of streams, by stream.
+    fusion
+        The deployment of the fusion, if it has one.
+    """
+
+    def __init__(
+        self,
+        topology: Mapping[str, Any],
+        encoders: Mapping[str, DeploymentHandle[Any]],
+        fusion: DeploymentHandle[Any] | None,
+    ) -> None:
+        self._topology = topology
+        self._encode = {name: Call(it, "encode", PATIENCE) for name, it in encoders.items()}
+        self._fuse = None if fusion is None else Call(fusion, "fuse", PATIENCE)
+        self._shelf = Shelf(self._load)
+
+    def change(self, settings: Mapping[str, Any]) -> None:
+        """Take up other settings; see `Shelf.change`."""
+        self._shelf.change(settings)
+
+    def readings(self) -> list[Reading]:
+        """The metrics of what is done about models that fail; called from any thread."""
+        return self._shelf.newest.model.readings()
+
+    def __call__(self, batch: Microbatch) -> Worked:
+        """Encode and fuse, with the newest model that is everywhere."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            for held in self._shelf.all:
+                try:
+                    return held.model(batch)
+                except ModelNotThereError:
+                    continue
+            if time.monotonic() > deadline:
+                raise ModelNotThereError(
+                    f"the deployments do not hold the model {self._shelf.newest.digest[:12]}"
+                )
+            time.sleep(_PAUSE)
+
+    def _load(self, settings: Mapping[str, Any]) -> Held[ModelWork]:
+        pipeline = pipeline_of(self._topology, settings)
+        checkpoint = open_checkpoint(pipeline)
+        digest = checkpoint.digest if checkpoint else ""
+        batch = pipeline.config.runtime.batch
+        modalities = pipeline.modalities()
+        encoders: dict[str, StreamEncoder] = {}
+        for name, modality in modalities.items():
+            inner: StreamEncoder
+            if name in self._encode:
+                inner = RemoteStream(modality, self._encode[name], digest)
+            else:
+                load_modality(pipeline, name, modality, checkpoint)
+                inner = StreamEncoder(modality, pipeline.streams[name].batch_size, batch.pad)
+            encoders[name] = resilient(pipeline, name, inner)
+        encoder = Encoder(modalities, encoders=encoders)
+        fuser: Fuse
+        if self._fuse is None:
+            fusion = pipeline.fusion_for(modalities)
+            load_fusion(pipeline, fusion, checkpoint)
+            fuser = Fuser(fusion, _tasks(pipeline), batch.size, batch.pad)
+        else:
+            fuser = RemoteFuser(self._fuse, digest)
+        return Held(digest, ModelWork(encoder, fuser, digest))
+
+
+def _tasks(pipeline: Pipeline) -> dict[str, Any]:
+    return {name: part.task for name, part in pipeline.tasks.items()}

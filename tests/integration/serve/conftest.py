@@ -1,0 +1,106 @@
+"""One Ray for all the tests of this folder, and small pipelines whose outputs tell their model."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sensorium.host import Pipeline, PluginHost, load_pipeline, write_checkpoint
+from sensorium.plugin import Payload, Record
+from sensorium.wire import Envelope, RecordingWriter, write_envelope
+
+SECOND = 1_000_000_000
+START = 1_700_000_000 * SECOND
+SUPPORT = Path(__file__).parents[2] / "support"
+
+
+@pytest.fixture(scope="session")
+def plugins_everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """`serve_plugins` as an installed distribution, here and in every process that is started."""
+    site = tmp_path_factory.mktemp("site")
+    info = site / "serve_plugins-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: serve-plugins\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[sensorium]\nserve = serve_plugins\n")
+    paths = [str(site), str(SUPPORT)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")]))
+        patch.setattr(sys, "path", [*paths, *sys.path])
+        yield
+
+
+@pytest.fixture(scope="session")
+def ray_here(plugins_everywhere: None) -> Iterator[Any]:
+    """A Ray that the tests of this folder share: the executor uses the one that is connected.
+
+    `SENSORIUM_TEST_RAY=host:port` names one that runs already; its processes have to find the
+    plugins of ``tests/support/serve_plugins.py``.
+    """
+    from sensorium.runtime.serve import cluster
+
+    with cluster(os.environ.get("SENSORIUM_TEST_RAY"), cpus=16) as here:
+        yield here
+
+
+@pytest.fixture(scope="session")
+def host(plugins_everywhere: None) -> PluginHost:
+    return PluginHost()
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Callable[..., Path]:
+    """Write weights for `adding`: the scale of every stream, and the bias."""
+
+    def write(name: str = "one", scale: float = 1.0, bias: float = 0.0) -> Path:
+        path = tmp_path / f"{name}.safetensors"
+        weights = {f"streams.{stream}.scale": np.array([scale]) for stream in "ab"}
+        write_checkpoint(path, weights | {"fusion.bias": np.array([bias])}, {})
+        return path
+
+    return write
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> Callable[..., Path]:
+    """Record numbers, one a step, alike in the streams `a` and `b` of some keys."""
+
+    def write(values: Sequence[Any], keys: int = 1, step: int = SECOND // 10) -> Path:
+        path = tmp_path / f"numbers-{len(values)}.mcap"
+        with RecordingWriter(path) as writer:
+            for at, value in enumerate(values):
+                for number, (key, stream) in enumerate((k, s) for k in range(keys) for s in "ab"):
+                    time = START + at * step
+                    data = write_envelope(Envelope(stream, f"k{key}", time, Payload(value)))
+                    writer.write(Record(stream, 0, at * keys + key, data, arrived=time + number))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def adding(host: PluginHost, checkpoint: Callable[..., Path]) -> Callable[..., Pipeline]:
+    """The streams `a` and `b`, each in a deployment of its own as the fusion is, added."""
+
+    def make(*overrides: str, weights: Path | None = None, **config: Any) -> Pipeline:
+        stream = {"modality": "scaled", "config": config, "placement": "replica"}
+        return load_pipeline(
+            {
+                "pipeline": "adding",
+                "streams": dict.fromkeys("ab", stream),
+                "align": {"policy": "exact", "require": "any", "deadline": "1s"},
+                "fusion": {"plugin": "adding", "placement": "replica"},
+                "tasks": {"sum": {"type": "regression"}},
+                "checkpoint": str(weights or checkpoint()),
+                "runtime": {"batch": {"size": 8}},
+            },
+            overrides=overrides,
+            plugins=host,
+        )
+
+    return make

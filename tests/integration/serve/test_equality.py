@@ -1,0 +1,124 @@
+"""The same recording through `local` and `serve`, for every pipeline that is deployed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from comparing import assert_alike, read_predictions
+
+from sensorium.host import Pipeline, PluginHost, load_pipeline, write_checkpoint
+from sensorium.plugin import Payload, Record
+from sensorium.runtime import run_pipeline
+from sensorium.wire import Envelope, RecordingWriter, write_envelope
+
+pytestmark = pytest.mark.timeout(300)
+
+ROOT = Path(__file__).parents[3]
+SECOND = 1_000_000_000
+START = 1_700_000_000 * SECOND
+SHIPPED = ROOT / "engine" / "sensorium" / "demo" / "data"
+
+
+def reading(random: np.random.Generator) -> Payload:
+    return Payload(random.normal(size=(25, 3)).astype(np.float32))
+
+
+def text(random: np.random.Generator) -> Payload:
+    words = ["all", "is", "quiet", "help", "the", "pump", "is", "on", "fire", "rain"]
+    return Payload(" ".join(random.choice(words, size=random.integers(2, 12))))
+
+
+def picture(random: np.random.Generator) -> Payload:
+    image = pytest.importorskip("PIL.Image", reason="needs pip install 'sensorium[image]'")
+    out = io.BytesIO()
+    image.fromarray(random.integers(0, 255, (32, 32, 3)).astype(np.uint8)).save(out, format="PNG")
+    return Payload(out.getvalue())
+
+
+def sound(random: np.random.Generator) -> Payload:
+    soundfile = pytest.importorskip("soundfile", reason="needs pip install 'sensorium[audio]'")
+    out = io.BytesIO()
+    soundfile.write(out, 0.1 * random.normal(size=16000), 16000, format="FLAC")
+    return Payload(out.getvalue(), "audio/flac")
+
+
+WATCH = {"accel": reading, "gyro": reading}
+MEDIA = {"chat": text, "camera": picture, "microphone": sound}
+PIPELINES = {"watch": WATCH, "watch-cnn": WATCH, "text-image-audio": MEDIA}
+
+
+def record(path: Path, pipeline: Pipeline, makes: dict[str, Callable[..., Payload]]) -> Path:
+    """Streams of some keys, with gaps, payloads that are not understood, and late ones."""
+    random, records = np.random.default_rng(3), []
+    for key in range(4):
+        for stream, make in makes.items():
+            topic = pipeline.streams[stream].topic
+            for number in range(24 if makes is WATCH else 5):
+                time = START + key * SECOND // 7 + number * SECOND // 2
+                payload = make(random)
+                if random.random() < 0.15:
+                    continue
+                if (key, number) == (1, 3):
+                    payload = Payload([["not", "understood"]])
+                delay = SECOND // 2 if random.random() < 0.9 else 20 * SECOND
+                records.append((time + delay, topic, Envelope(stream, f"k{key}", time, payload)))
+    with RecordingWriter(path) as writer:
+        for offset, (arrived, topic, it) in enumerate(sorted(records, key=lambda row: row[:2])):
+            writer.write(Record(topic, 0, offset, write_envelope(it), arrived=arrived))
+    return path
+
+
+def fresh_weights(path: Path, pipeline: Pipeline) -> Path:
+    """The weights of untrained networks."""
+    modalities = pipeline.modalities()
+    plugins: dict[str, Any] = {f"streams.{name}.": it for name, it in modalities.items()}
+    plugins["fusion."] = pipeline.fusion_for(modalities)
+    weights = {}
+    for prefix, plugin in plugins.items():
+        plugin.load("cpu", None)
+        for name, tensor in plugin.module().state_dict().items():
+            weights[prefix + name] = tensor.numpy()
+    write_checkpoint(path, weights, {})
+    return path
+
+
+def test_no_pipeline_is_forgotten() -> None:
+    assert {path.stem for path in (ROOT / "deploy" / "pipelines").glob("*.yaml")} == set(PIPELINES)
+
+
+@pytest.mark.parametrize(
+    "name", ["watch", *(pytest.param(it, marks=pytest.mark.torch) for it in [*PIPELINES][1:])]
+)
+def test_both_executors_give_the_same(
+    ray_here: object, host: PluginHost, tmp_path: Path, name: str
+) -> None:
+    if name != "watch":
+        pytest.importorskip("torch", reason="needs pip install 'sensorium[torch]'")
+    file = ROOT / "deploy" / "pipelines" / f"{name}.yaml"
+    shipped = SHIPPED / f"{name}.safetensors"
+    if not shipped.exists():
+        shipped = fresh_weights(tmp_path / "fresh.safetensors", load_pipeline(file, plugins=host))
+    # One model in a deployment and another inline, so that both placements are in each run.
+    placed = [f"streams.{[*PIPELINES[name]][1]}.placement=replica", "fusion.placement=replica"]
+    pipeline = load_pipeline(file, overrides=[f"checkpoint={shipped}", *placed], plugins=host)
+    recording = record(tmp_path / "it.mcap", pipeline, PIPELINES[name])
+    summaries = {}
+    for executor in ("local", "serve"):
+        summaries[executor] = run_pipeline(
+            pipeline,
+            host,
+            data=recording,
+            sink=str(tmp_path / executor),
+            executor=executor,
+        )
+    local, served = (read_predictions(tmp_path / it) for it in ("local", "serve"))
+    assert len(local) > 15
+    assert_alike(local, served)
+    for field in ("records", "events", "sets", "predictions", "dead_letters", "fates", "absences"):
+        assert getattr(summaries["serve"], field) == getattr(summaries["local"], field)
+    assert summaries["local"].dead_letters >= 1
