@@ -273,8 +273,7 @@ class Aligner:
         """
         if not self._late:
             return []
-        late = self._late[:]
-        self._late.clear()
+        late, self._late[:] = self._late[:], []
         return late
 
     def trace(self, trace: Trace) -> None:
@@ -324,12 +323,7 @@ class Aligner:
         if fate is Fate.LATE and self._late is not None:
             self._late.append(event)
         if self._trace is not None:
-            self._trace.refused(event, fate, self._standing(stream, key))
-
-    @staticmethod
-    def _standing(stream: StreamState, key: KeyState) -> Standing:
-        own = key.streams[stream.index].bound
-        return Standing(own, stream.shared_bound, stream.log_time)
+            self._trace.refused(event, fate, _standing(stream, key))
 
     def _corrected(self, event: Event, stream: StreamState) -> tuple[Event, int]:
         """An event with the stream's offset added to its time and with a log time; and this."""
@@ -377,11 +371,9 @@ class Aligner:
         found = [build(key.key, one) for one in key.matcher.settle(self._view)]
         settled += found
         if found and self._trace is not None:
-            standing = {stream.name: self._standing(stream, key) for stream in self._streams}
+            standing = {stream.name: _standing(stream, key) for stream in self._streams}
             for one in found:
                 self._trace.settled(one, standing)
-
-    # What goes when there is too much of it.
 
     def _evict(self, memory: Memory, settled: list[AlignedSet]) -> None:
         """Give up the sets of what has been pending longest, until the limits hold."""
@@ -396,6 +388,10 @@ class Aligner:
 
 #: Attributes that never change and are shared by all copies.
 _SHARED = ("_policy", "_clock", "_builder", "_distinct", "_horizon")
+
+
+def _standing(stream: StreamState, key: KeyState) -> Standing:
+    return Standing(key.streams[stream.index].bound, stream.shared_bound, stream.log_time)
 
 
 def _keep_events(aligner: Aligner) -> dict[int, object]:
