@@ -61,19 +61,22 @@ def _require(require: Require) -> str | list[str]:
     return require if isinstance(require, str) else list(require)
 
 
+def event_of(call: Add) -> Event:
+    """The event of a call."""
+    return Event(
+        call.stream,
+        call.key,
+        call.time,
+        id=call.id,
+        arrived=call.arrived,
+        duration=call.duration,
+    )
+
+
 def make(aligner: Aligner, call: Call) -> list[AlignedSet]:
     """Make one call."""
     if isinstance(call, Add):
-        return aligner.add(
-            Event(
-                call.stream,
-                call.key,
-                call.time,
-                id=call.id,
-                arrived=call.arrived,
-                duration=call.duration,
-            )
-        )
+        return aligner.add(event_of(call))
     if isinstance(call, Advance):
         return aligner.advance(call.stream, call.time, call.key)
     if isinstance(call, Heartbeat):

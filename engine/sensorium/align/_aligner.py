@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import copy
 import time as wall
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import replace
-from heapq import heappop, heappush
 
+from sensorium.align._build import Builder, in_order
 from sensorium.align._horizon import horizon
 from sensorium.align._identity import SetIdentity
-from sensorium.align._memory import Memory, checked_limit, drop_void_places, memory_for
+from sensorium.align._keys import Keys
+from sensorium.align._memory import Memory, checked_limit, memory_for
 from sensorium.align._snapshot import Snapshot
-from sensorium.align._state import KeyState, KeyStream, StreamState, forget_records
+from sensorium.align._state import KeyState, StreamState, forget_records
 from sensorium.align._trace import Standing, Trace, TracedView
 from sensorium.align._view import KeyView
 from sensorium.durations import INFINITY, Duration
 from sensorium.errors import AlignmentError
-from sensorium.events import Absence, AlignedSet, Event, Fate
-from sensorium.plugin import Entry, Policy, Settled, StreamSpec
+from sensorium.events import AlignedSet, Event, Fate
+from sensorium.plugin import Entry, Policy, StreamSpec
 
 __all__ = ["Aligner"]
 
@@ -74,27 +75,22 @@ class Aligner:
         except ValueError as error:
             raise AlignmentError(f"the policy {policy.name!r} does not fit: {error}") from None
         self._policy = policy
-        self._names = names
         self._specs = list(streams.values())
         self._clock = clock or wall.time_ns
-        self._identity = SetIdentity(pipeline)
+        self._builder = Builder(names, SetIdentity(pipeline))
         # What was true at a passed log time is asked for only where sets have deadlines.
-        self._keep_history = policy.deadline != INFINITY
+        keep_history = policy.deadline != INFINITY
         self._streams = [
-            StreamState(index, name, spec, keep_history=self._keep_history)
+            StreamState(index, name, spec, keep_history=keep_history)
             for index, (name, spec) in enumerate(streams.items())
         ]
-        self._index = {name: index for index, name in enumerate(names)}
+        self._by_name = {state.name: state for state in self._streams}
+        self._distinct = policy.distinct
         self._horizon = horizon(policy, self._specs)
-        self._max_keys = checked_limit("max_keys", max_keys)
-        self.evicts = True
-        """Whether the limits hold; not while what a cut covers is read again."""
-        #: In the order in which they were last heard of, where their number is limited.
-        self._keys: dict[str, KeyState] = {} if max_keys is None else OrderedDict()
-        #: Keys by the log time at which they may be forgotten, if not heard of since.
-        self._forgetting: list[tuple[Duration, str]] = []
         #: The least log time over the streams.
         self._least: Duration = -INFINITY
+        #: How many events were taken, and of those that are not pending, how many had each fate.
+        self._taken = 0
         self._fates: Counter[Fate] = Counter()
         self._memory = memory_for(max_pending_events, max_pending_bytes)
         #: Late events that nobody has taken, where they are kept.
@@ -107,12 +103,27 @@ class Aligner:
             memory=self._memory,
             late=self._late,
         )
+        most = checked_limit("max_keys", max_keys)
+        self._keys = Keys(
+            policy, names, self._specs, self._streams, self._view, self._horizon, most
+        )
 
     @property
     def fates(self) -> Counter[Fate]:
         """How many events had each fate so far; with ``pending`` they add up to all events."""
         # A copy first: a thread that shows them may ask while events are added.
-        return Counter({fate: count for fate, count in self._fates.copy().items() if count})
+        fates = self._fates.copy()
+        fates[Fate.PENDING] = self._taken - fates.total()
+        return Counter({fate: count for fate, count in fates.items() if count})
+
+    @property
+    def evicts(self) -> bool:
+        """Whether the limits hold; not while what a cut covers is read again."""
+        return self._keys.evicts
+
+    @evicts.setter
+    def evicts(self, evicts: bool) -> None:
+        self._keys.evicts = evicts
 
     @property
     def keys(self) -> int:
@@ -132,34 +143,81 @@ class Aligner:
         AlignmentError
             If the event's stream is not one of the aligner's.
         """
-        stream = self._stream(event.stream)
-        arrived = event.arrived
-        if arrived is None or stream.offset:
-            arrived = self._clock() if arrived is None else arrived
-            event = replace(event, time=event.time + stream.offset, id=event.id, arrived=arrived)
-        moved = arrived > stream.log_time
-        if moved:
-            self._read_up_to(stream, arrived)
-        key = self._key(event.key)
-        if arrived > key.newest:
-            key.newest = arrived
+        return self.add_all((event,))
+
+    def add_all(self, events: Collection[Event]) -> list[AlignedSet]:  # noqa: C901
+        """Take events in their order, as one call.
+
+        It gives the sets that `add` gives for one event after the other, sooner: a key is settled
+        once for all its events, where its policy allows that.
+
+        Returns
+        -------
+        list of AlignedSet
+            The sets that they settled, in order of (time, key).
+
+        Raises
+        ------
+        AlignmentError
+            If the stream of an event is not one of the aligner's; then none has been taken.
+        """
+        for name in {event.stream for event in events} - self._by_name.keys():
+            self._stream(name)
         settled: list[AlignedSet] = []
-        fate = self._judge(stream, key, event, arrived)
-        if fate is not None:
-            self._fates[fate] += 1
-            if fate is Fate.LATE and self._late is not None:
-                self._late.append(event)
-            if self._trace is not None:
-                self._trace.refused(event, fate, self._standing(stream, key))
-        else:
-            if self._accept(stream, key, event):
-                self._settle(key, settled)
-        if moved:
-            self._wake(stream, settled)
-            self._forget()
-        if self._memory is not None and self.evicts and self._memory.exceeded:
-            self._evict(self._memory, settled)
-        return _in_order(settled)
+        touched: dict[KeyState, None] = {}
+        self._taken += len(events)
+        # One loop, on local names: a call per event would be a large part of what it costs.
+        by_name, live, view = self._by_name, self._keys.live, self._view
+        distinct, horizon, memory = self._distinct, self._horizon, self._memory
+        limited, batches = self._keys.limited, self._policy.batches
+        for event in events:
+            stream = by_name[event.stream]
+            arrived = event.arrived
+            if arrived is None or stream.offset:
+                event, arrived = self._corrected(event, stream)  # noqa: PLW2901
+            if not batches or (limited and self._keys.full_for(event.key)):
+                self._flush(touched, settled)
+            if arrived > stream.log_time:
+                stream.read_up_to(arrived)
+            key = live.get(event.key)
+            if key is None or limited:
+                key = self._keys.heard(event.key)
+            if arrived > key.newest:
+                key.newest = arrived
+            own = key.streams[stream.index]
+            time = event.time
+            slot: Hashable = time if distinct else (time, event.id)
+            seen = own.seen
+            if slot in seen or own.repeated is not None:
+                if own.repeats(slot, (time, event.id), arrived, arrived - horizon):
+                    self._refuse(event, Fate.DUPLICATE, stream, key)
+                    continue
+            elif not len(seen) & 15:
+                forget_records(seen, arrived - horizon)
+            if time > arrived + stream.max_future or event.duration > stream.max_duration:
+                # Its time is not taken: it counts as seen with its id only.
+                own.note((time, event.id), arrived)
+                self._refuse(event, Fate.INVALID, stream, key)
+                continue
+            seen[slot] = arrived
+            # The shared bound is beyond what `max_delay` makes late by the event's own log time.
+            if time < own.bound or time < stream.shared_bound:
+                self._refuse(event, Fate.LATE, stream, key)
+                continue
+            bound = time - stream.lateness
+            if bound > own.bound and own.raise_bound(bound, stream.log_time, self._least):
+                touched[key] = None
+            view.key = key
+            entry = Entry(event, stream.log_time)  # type: ignore[arg-type]
+            if memory is not None:
+                memory.take(entry, key)
+            if key.matcher.add(stream.index, entry, view) is not False:
+                touched[key] = None
+            if memory is not None and memory.exceeded and self.evicts:
+                self._flush(touched, settled)
+                self._evict(memory, settled)
+        self._flush(touched, settled)
+        return in_order(settled)
 
     def heartbeat(
         self, stream: str, time: int, arrived: int | None = None, key: str | None = None
@@ -173,11 +231,11 @@ class Aligner:
             arrived = self._clock()
         settled: list[AlignedSet] = []
         if arrived > state.log_time:
-            self._read_up_to(state, arrived)
+            state.read_up_to(arrived)
+            self._update_least()
         self._promise(state, min(time + state.offset, arrived + state.max_future), key, settled)
-        self._wake(state, settled)
-        self._forget()
-        return _in_order(settled)
+        self._flush({}, settled)
+        return in_order(settled)
 
     def advance(self, stream: str, time: Duration, key: str | None = None) -> list[AlignedSet]:
         """Promise that no event of the stream older than `time` will count, for one key or all.
@@ -187,18 +245,17 @@ class Aligner:
         state = self._stream(stream)
         settled: list[AlignedSet] = []
         self._promise(state, time + state.offset, key, settled)
-        self._wake(state, settled)
-        return _in_order(settled)
+        self._flush({}, settled)
+        return in_order(settled)
 
     def progress(self, stream: str, log_time: int) -> list[AlignedSet]:
         """Note that the stream has been read up to a log time."""
         state = self._stream(stream)
         settled: list[AlignedSet] = []
         if log_time > state.log_time:
-            self._read_up_to(state, log_time)
-            self._wake(state, settled)
-            self._forget()
-        return _in_order(settled)
+            state.read_up_to(log_time)
+            self._flush({}, settled)
+        return in_order(settled)
 
     def close(self, stream: str | None = None) -> list[AlignedSet]:
         """Note that a stream, or every one, will have no more events."""
@@ -206,11 +263,8 @@ class Aligner:
         states = self._streams if stream is None else [self._stream(stream)]
         for state in states:
             state.promise(INFINITY, self._least)
-        for state in states:
-            self._wake(state, settled)
-        self._update_least()
-        self._forget()
-        return _in_order(settled)
+        self._flush({}, settled)
+        return in_order(settled)
 
     def take_late(self) -> list[Event]:
         """Take out the late events since the last time, if ``on_late`` is ``dead-letter``.
@@ -219,8 +273,7 @@ class Aligner:
         """
         if not self._late:
             return []
-        late = self._late[:]
-        self._late.clear()
+        late, self._late[:] = self._late[:], []
         return late
 
     def trace(self, trace: Trace) -> None:
@@ -238,6 +291,7 @@ class Aligner:
             late=self._late,
             trace=trace,
         )
+        self._keys.view = self._view
 
     def snapshot(self) -> Snapshot:
         """The state at this moment; what happens afterwards does not change it."""
@@ -258,74 +312,37 @@ class Aligner:
     # What an event goes through.
 
     def _stream(self, name: str) -> StreamState:
-        index = self._index.get(name)
-        if index is None:
-            raise AlignmentError(f"there is no stream {name!r}; there are {self._names}")
-        return self._streams[index]
+        state = self._by_name.get(name)
+        if state is None:
+            raise AlignmentError(f"there is no stream {name!r}; there are {list(self._by_name)}")
+        return state
 
-    def _key(self, name: str) -> KeyState:
-        """A key that something is heard of."""
-        key = self._keys.get(name)
-        if key is None:
-            return self._new_key(name)
-        if isinstance(self._keys, OrderedDict):
-            self._keys.move_to_end(name)
-        return key
+    def _refuse(self, event: Event, fate: Fate, stream: StreamState, key: KeyState) -> None:
+        """Note the fate of an event that is not accepted."""
+        self._fates[fate] += 1
+        if fate is Fate.LATE and self._late is not None:
+            self._late.append(event)
+        if self._trace is not None:
+            self._trace.refused(event, fate, _standing(stream, key))
 
-    def _new_key(self, name: str) -> KeyState:
-        if self.evicts and len(self._keys) >= self._max_keys:
-            self._evict_key(next(iter(self._keys)))
-        streams = [KeyStream(keep_history=self._keep_history) for _ in self._streams]
-        matcher = self._policy.matcher(self._names, self._specs)
-        key = self._keys[name] = KeyState(name, streams, matcher)
-        if self._horizon != INFINITY:
-            self._forget_at(key, -INFINITY)
-        return key
-
-    def _judge(self, stream: StreamState, key: KeyState, event: Event, arrived: int) -> Fate | None:
-        """The fate of an event that is not accepted; None for one that is."""
-        own = key.streams[stream.index]
-        time = event.time
-        record = (time, event.id)
-        slot: Hashable = time if self._policy.distinct else record
-        seen = own.seen
-        for memory in (seen, own.repeated):
-            if memory:
-                if memory[next(iter(memory))] < arrived - self._horizon:
-                    forget_records(memory, arrived - self._horizon)
-                if slot in memory or record in memory:
-                    # Of an invalid record only the record itself is known, not its time.
-                    own.repeat(slot if slot in memory else record, arrived)
-                    return Fate.DUPLICATE
-        if time > arrived + stream.max_future or event.duration > stream.max_duration:
-            # Its time is not taken: it counts as seen with its id only.
-            seen[record] = arrived
-            return Fate.INVALID
-        seen[slot] = arrived
-        if time < own.bound or time < stream.shared_bound or arrived - time > stream.max_delay:
-            return Fate.LATE
-        return None
-
-    def _accept(self, stream: StreamState, key: KeyState, event: Event) -> bool:
-        """Hand an event to the matcher; gives whether that may settle anything."""
-        own = key.streams[stream.index]
-        bound = event.time - stream.lateness
-        passed = bound > own.bound and own.raise_bound(bound, stream.log_time, self._least)
-        self._fates[Fate.PENDING] += 1
-        self._view.key = key
-        assert isinstance(stream.log_time, int)
-        entry = Entry(event, stream.log_time)
-        if self._memory is not None:
-            self._memory.take(entry, key)
-        return key.matcher.add(stream.index, entry, self._view) is not False or passed
+    def _corrected(self, event: Event, stream: StreamState) -> tuple[Event, int]:
+        """An event with the stream's offset added to its time and with a log time; and this."""
+        arrived = self._clock() if event.arrived is None else event.arrived
+        time = event.time + stream.offset
+        return replace(event, time=time, id=event.id, arrived=arrived), arrived
 
     # What moves, and what that settles.
 
-    def _read_up_to(self, stream: StreamState, log_time: int) -> None:
-        slowest = stream.log_time <= self._least
-        stream.read_up_to(log_time)
-        if slowest:
-            self._update_least()
+    def _flush(self, touched: dict[KeyState, None], settled: list[AlignedSet]) -> None:
+        """Settle what events and progress since the last time have settled."""
+        for key in touched:
+            self._settle(key, settled)
+        touched.clear()
+        self._update_least()
+        for stream in self._streams:
+            for key in stream.woken(self._keys.live):
+                self._settle(key, settled)
+        self._keys.forget(self._least)
 
     def _update_least(self) -> None:
         least = INFINITY
@@ -341,108 +358,22 @@ class Aligner:
         if name is None:
             stream.promise(bound, self._least)
             return
-        key = self._key(name)
+        key = self._keys.heard(name)
         key.newest = max(key.newest, stream.log_time)
         own = key.streams[stream.index]
         if bound > own.bound:
             own.raise_bound(bound, stream.log_time, self._least)
             self._settle(key, settled)
 
-    def _wake(self, stream: StreamState, settled: list[AlignedSet]) -> None:
-        """Look again at the keys that waited for what the stream has now reached."""
-        heap = stream.wake_by_bound
-        deadlines = stream.wake_by_log_time
-        if not (heap and heap[0][0] <= stream.shared_bound) and not (
-            deadlines and deadlines[0][0] <= stream.log_time
-        ):
-            return
-        woken: dict[str, None] = {}
-        while heap and heap[0][0] <= stream.shared_bound:
-            need, name = heappop(heap)
-            key = self._keys.get(name)
-            if key is not None:
-                own = key.streams[stream.index]
-                # Another place in the heap is of an earlier call of `settle`, and void.
-                if own.wake_bound == need:
-                    own.wake_bound = INFINITY
-                    woken[name] = None
-        heap = deadlines
-        while heap and heap[0][0] <= stream.log_time:
-            need, name = heappop(heap)
-            key = self._keys.get(name)
-            if key is not None:
-                own = key.streams[stream.index]
-                if own.wake_log_time == need:
-                    own.wake_log_time = INFINITY
-                    woken[name] = None
-        for name in woken:
-            self._settle(self._keys[name], settled)
-
     def _settle(self, key: KeyState, settled: list[AlignedSet]) -> None:
         self._view.key = key
-        settled += [self._build(key.key, one) for one in key.matcher.settle(self._view)]
-
-    def _build(self, key: str, settled: Settled) -> AlignedSet:
-        members = {}
-        absent = {}
-        for index, name in enumerate(self._names):
-            entries = settled.members.get(index)
-            if entries:
-                members[name] = tuple([entry.event for entry in entries])
-            elif index in settled.unsettled:
-                absent[name] = Absence.TIMEOUT
-            else:
-                absent[name] = Absence.PROVEN
-        aligned = AlignedSet(
-            key,
-            settled.time,
-            members,
-            absent,
-            frozenset(self._names[index] for index in settled.unsettled),
-            settled.revision,
-            self._identity.of(key, settled.anchor, settled.revision),
-            settled.start,
-            settled.end,
-        )
-        if self._trace is not None:
-            standing = {one.name: self._standing(one, self._view.key) for one in self._streams}
-            self._trace.settled(aligned, standing)
-        return aligned
-
-    @staticmethod
-    def _standing(stream: StreamState, key: KeyState) -> Standing:
-        own = key.streams[stream.index].bound
-        return Standing(own, stream.shared_bound, stream.log_time)
-
-    def _forget(self) -> None:
-        """Forget the keys that every stream has passed by more than the horizon."""
-        heap = self._forgetting
-        while heap and heap[0][0] < self._least:
-            looked_at, name = heappop(heap)
-            key = self._keys.get(name)
-            if key is None or key.forget_at != looked_at:
-                continue  # of a key of this name that was evicted
-            when = key.newest + self._horizon
-            if when >= self._least:
-                self._forget_at(key, when)
-            elif self._holds(key):
-                # Not forgotten yet: ask again when the log has moved on by a horizon.
-                self._forget_at(key, self._least + self._horizon)
-            else:
-                del self._keys[name]
-
-    def _forget_at(self, key: KeyState, log_time: Duration) -> None:
-        key.forget_at = log_time
-        heappush(self._forgetting, (log_time, key.key))
-
-    def _holds(self, key: KeyState) -> bool:
-        """Whether the key knows more than what the streams say of any key."""
-        return not key.matcher.idle or any(
-            own.bound > stream.shared_bound
-            for own, stream in zip(key.streams, self._streams, strict=True)
-        )
-
-    # What goes when there is too much of it.
+        build = self._builder.build
+        found = [build(key.key, one) for one in key.matcher.settle(self._view)]
+        settled += found
+        if found and self._trace is not None:
+            standing = {stream.name: _standing(stream, key) for stream in self._streams}
+            for one in found:
+                self._trace.settled(one, standing)
 
     def _evict(self, memory: Memory, settled: list[AlignedSet]) -> None:
         """Give up the sets of what has been pending longest, until the limits hold."""
@@ -454,29 +385,15 @@ class Aligner:
                 raise AlignmentError(f"the policy {self._policy.name!r} does not evict an entry")
             self._settle(key, settled)
 
-    def _evict_key(self, name: str) -> None:
-        key = self._view.key = self._keys.pop(name)
-        for entry in list(key.matcher.held()):
-            entry.mark(Fate.EVICTED)
-            self._view.release(entry)
-        drop_void_places(self._streams, self._forgetting, self._keys)
-
 
 #: Attributes that never change and are shared by all copies.
-_SHARED = ("_policy", "_names", "_specs", "_clock", "_identity", "_keep_history", "_index",
-           "_horizon", "_max_keys")  # fmt: skip
+_SHARED = ("_policy", "_clock", "_builder", "_distinct", "_horizon")
+
+
+def _standing(stream: StreamState, key: KeyState) -> Standing:
+    return Standing(key.streams[stream.index].bound, stream.shared_bound, stream.log_time)
 
 
 def _keep_events(aligner: Aligner) -> dict[int, object]:
     """A memo for `copy.deepcopy` under which what is immutable is shared, not copied."""
     return {id(part): part for part in (*aligner._specs, aligner._policy, aligner._clock)}
-
-
-def _in_order(settled: list[AlignedSet]) -> list[AlignedSet]:
-    if len(settled) > 1:
-        settled.sort(key=_order)
-    return settled
-
-
-def _order(one: AlignedSet) -> tuple[int, str, int]:
-    return (one.time, one.key, one.revision)

@@ -170,6 +170,9 @@ class _ApproximateMatcher(Matcher):
                 entry.fate = Fate.EVICTED
                 view.release(entry)
 
+    def rest(self, view: View) -> bool:
+        return not any(queue.dropped for queue in self._queues)
+
     def held(self) -> Iterable[Entry]:
         for queue, waiting in zip(self._queues, self._unready, strict=True):
             yield from (*queue.heads, *queue.past, *waiting)

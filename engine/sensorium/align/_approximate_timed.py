@@ -61,6 +61,10 @@ class TimedMatcher(Matcher):
     def idle(self) -> bool:
         return not any(self._pending)
 
+    def rest(self, view: View) -> bool:
+        bounds = enumerate(self._boundaries)
+        return all(view.bound(stream) > boundary for stream, boundary in bounds)
+
     def add(self, stream: int, entry: Entry, view: View) -> bool:
         if entry.event.time <= self._boundaries[stream]:
             entry.mark(Fate.LATE)

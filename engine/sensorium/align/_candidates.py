@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from sensorium.durations import INFINITY, Duration
 from sensorium.plugin import Entry
 
-__all__ = ["Candidates", "Reach", "last_instant"]
+__all__ = ["Candidates", "Reach", "last_instant", "reach_of"]
 
 Pick = Literal["nearest", "first", "last"]
 
@@ -24,6 +25,12 @@ class Reach:
     pick: Pick
     longest: Duration
     """The most instants that an event of the stream may cover (max_duration, at least 1)."""
+
+
+@lru_cache(maxsize=256)
+def reach_of(before: Duration, after: Duration, pick: Pick, longest: Duration) -> Reach:
+    """A reach that all keys share."""
+    return Reach(before, after, pick, longest)
 
 
 def last_instant(entry: Entry) -> int:
@@ -69,6 +76,8 @@ class Candidates:
 
     def _nearest(self, t: int, reach: Reach, deadline: Duration) -> Entry | None:
         split = bisect_right(self.times, t)
+        if split and self.times[split - 1] == t and self.entries[split - 1].arrived <= deadline:
+            return self.entries[split - 1]
         best: Entry | None = None
         distance: Duration = INFINITY
         for position in range(split - 1, -1, -1):

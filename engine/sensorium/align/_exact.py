@@ -20,6 +20,10 @@ class Exact(Policy):
     name: ClassVar[str] = "exact"
     revises: ClassVar[bool] = True
 
+    @property
+    def batches(self) -> bool:
+        return True
+
     def extent(self, max_duration: Duration) -> Duration:
         return 0
 
@@ -98,7 +102,7 @@ class _ExactMatcher(Matcher):
     def settle(self, view: View) -> Iterable[Settled]:
         times, self._fresh = self._fresh, []
         for stream, waiting in enumerate(self._waiting):
-            times += waiting.due(stream, view)
+            times += waiting.due(stream, self._groups, view)
         settled: list[Settled] = []
         for time in dict.fromkeys(times):
             if time in self._groups:
@@ -121,6 +125,10 @@ class _ExactMatcher(Matcher):
     def held(self) -> Iterable[Entry]:
         for group in self._groups.values():
             yield from group.entries.values()
+
+    def rest(self, view: View) -> bool:
+        self._forget(view)
+        return not self._timed_out and self._evicted == -INFINITY
 
     def _try(self, time: int, view: View) -> Settled | None:
         """Close the group if every stream is settled or has passed the deadline."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from heapq import heapify
 
 from sensorium.align._size import EVENT_BYTES, value_bytes
-from sensorium.align._state import KeyState, StreamState
+from sensorium.align._state import KeyState
 from sensorium.durations import INFINITY, Duration
 from sensorium.errors import AlignmentError
 from sensorium.plugin import Entry
 
-__all__ = ["Memory", "checked_limit", "drop_void_places", "memory_for"]
+__all__ = ["Memory", "checked_limit", "memory_for"]
 
 
 class Memory:
@@ -80,31 +78,3 @@ def checked_limit(name: str, limit: int | None) -> Duration:
     if limit < 1:
         raise AlignmentError(f"{name} is {limit}; it has to be at least 1, or None for no limit")
     return limit
-
-
-def drop_void_places(
-    streams: Sequence[StreamState],
-    forgetting: list[tuple[Duration, str]],
-    keys: Mapping[str, KeyState],
-) -> None:
-    """Drop what evicted keys have left in the heaps, once that is more than what counts."""
-    most = 2 * len(keys) + 64
-    if len(forgetting) > most:
-        forgetting[:] = [(key.forget_at, name) for name, key in keys.items()]
-        heapify(forgetting)
-    for stream in streams:
-        at = stream.index
-        if len(stream.wake_by_bound) > most:
-            stream.wake_by_bound[:] = [
-                (key.streams[at].wake_bound, name)
-                for name, key in keys.items()
-                if key.streams[at].wake_bound != INFINITY
-            ]
-            heapify(stream.wake_by_bound)
-        if len(stream.wake_by_log_time) > most:
-            stream.wake_by_log_time[:] = [
-                (key.streams[at].wake_log_time, name)
-                for name, key in keys.items()
-                if key.streams[at].wake_log_time != INFINITY
-            ]
-            heapify(stream.wake_by_log_time)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sensorium.align._candidates import Candidates, Pick, Reach, last_instant
+from sensorium.align._candidates import Candidates, Pick, Reach, last_instant, reach_of
 from sensorium.align._require import required_streams
 from sensorium.align._waiting import Waiting
 from sensorium.durations import INFINITY, Duration, DurationField
@@ -52,6 +52,10 @@ class Nearest(Policy):
     pick: Pick = "nearest"
     streams: Mapping[str, NearestStream] = Field(default_factory=dict)
 
+    @property
+    def batches(self) -> bool:
+        return True
+
     def extent(self, max_duration: Duration) -> Duration:
         before = max(self.before, *(one.before or 0 for one in self.streams.values()), 0)
         after = max(self.after, *(one.after or 0 for one in self.streams.values()), 0)
@@ -68,19 +72,22 @@ class Nearest(Policy):
                 raise ValueError(f"streams names the primary, {name!r}, which has no reach")
 
     def matcher(self, streams: Sequence[str], specs: Sequence[StreamSpec]) -> Matcher:
-        reaches = [self._reach(name, spec) for name, spec in zip(streams, specs, strict=True)]
+        reaches = tuple(self._reach(name, spec) for name, spec in zip(streams, specs, strict=True))
         required = required_streams(self, streams)
         return _NearestMatcher(
             streams.index(self.primary), reaches, required, self.deadline, self.revisions_end
         )
 
     def _reach(self, stream: str, spec: StreamSpec) -> Reach:
-        own = self.streams.get(stream, NearestStream())
-        return Reach(
-            before=self.before if own.before is None else own.before,
-            after=self.after if own.after is None else own.after,
-            pick=self.pick if own.pick is None else own.pick,
-            longest=max(spec.max_duration, 1),
+        own = self.streams.get(stream)
+        longest = max(spec.max_duration, 1)
+        if own is None:
+            return reach_of(self.before, self.after, self.pick, longest)
+        return reach_of(
+            self.before if own.before is None else own.before,
+            self.after if own.after is None else own.after,
+            self.pick if own.pick is None else own.pick,
+            longest,
         )
 
 
@@ -101,7 +108,7 @@ class _Anchor:
 
 class _NearestMatcher(Matcher):
     __slots__ = (
-        "_active", "_anchors", "_candidates", "_deadline", "_due", "_emitted",
+        "_active", "_after", "_anchors", "_before", "_candidates", "_deadline", "_emitted",
         "_evicted", "_others", "_primary", "_reaches", "_required", "_revise_within",
         "_timed_out", "_times", "_waiting",
     )  # fmt: skip
@@ -119,6 +126,12 @@ class _NearestMatcher(Matcher):
         self._required = required
         self._deadline = deadline
         self._revise_within = revise_within
+        others = [reach for stream, reach in enumerate(reaches) if stream != primary]
+        before = max((reach.before for reach in others), default=0)
+        after = max((reach.after for reach in others), default=0)
+        #: How far a set reaches, as far as that is finite.
+        self._before = 0 if before == INFINITY else int(before)
+        self._after = 0 if after == INFINITY else int(after)
         self._others = [stream for stream in range(len(reaches)) if stream != primary]
         self._candidates = [Candidates() for _ in reaches]
         self._anchors: dict[int, _Anchor] = {}
@@ -126,8 +139,6 @@ class _NearestMatcher(Matcher):
         self._waiting = [Waiting() for _ in reaches]
         #: Anchors to look at in the next call of `settle`: no witness keeps them apart.
         self._active: list[int] = []
-        #: Streams whose oldest entry may be ready to be released.
-        self._due: Iterable[int] = self._others
         #: Times of the emitted sets that an entry may have been within reach of.
         self._emitted: list[int] = []
         #: (time, deadline, unsettled streams) of the sets that a deadline closed.
@@ -158,17 +169,14 @@ class _NearestMatcher(Matcher):
         anchor = self._anchors.get(hit)  # type: ignore[arg-type]
         if anchor is not None and anchor.blocker in (-1, stream):
             self._active.append(anchor.time)
-        if position and not self._active:
-            return False
-        self._due = () if position else (stream,)
-        return True
+        # What is the oldest of its stream may be done with at once.
+        return not position or bool(self._active)
 
     def settle(self, view: View) -> Iterable[Settled]:
         times, self._active = self._active, []
         for stream in self._others:
-            times += self._waiting[stream].due(stream, view)
+            times += self._waiting[stream].due(stream, self._anchors, view)
         settled = []
-        closed = False
         for time in dict.fromkeys(times):
             # A set that comes out at its deadline may be ready for its revision at once.
             while (anchor := self._anchors.get(time)) is not None:
@@ -176,12 +184,10 @@ class _NearestMatcher(Matcher):
                 unsettled = self._match(anchor, members, view)
                 if unsettled is None:
                     break
-                closed = True
                 one = self._close(anchor, members, unsettled, view)
                 if one is not None:
                     settled.append(one)
-        self._release(self._others if closed else self._due, view)
-        self._due = self._others
+        self._release(view)
         return settled
 
     def evict(self, entry: Entry, view: View) -> None:
@@ -217,18 +223,26 @@ class _NearestMatcher(Matcher):
         for candidates in self._candidates:
             yield from candidates.entries
 
+    def rest(self, view: View) -> bool:
+        self._forget(view)
+        return not self._emitted and not self._timed_out and self._evicted == -INFINITY
+
     def _match(
         self, anchor: _Anchor, members: dict[int, list[Entry]], view: View
     ) -> frozenset[int] | None:
         """Fill in the members; None while a stream may still change them."""
         t, deadline = anchor.time, anchor.deadline
         unsettled = []
-        streams: Iterable[int] = self._others
-        if anchor.blocker >= 0:
-            streams = sorted(self._others, key=lambda stream: stream != anchor.blocker)
+        blocker = anchor.blocker
+        streams = self._others
+        if blocker >= 0:
+            streams = [blocker, *[stream for stream in streams if stream != blocker]]
         for stream in streams:
             reach = self._reaches[stream]
             best = self._candidates[stream].best(t, reach, deadline)
+            if best is not None and best.event.time == t and reach.pick == "nearest":
+                members[stream] = [best]  # nothing is nearer, nor as near and later
+                continue
             first, last = _still_better(t, best, reach)
             if view.open(stream, first, last, deadline):
                 if not view.passed(stream, deadline):
@@ -286,27 +300,27 @@ class _NearestMatcher(Matcher):
             view.release(anchor.entry)
         if not wanted:
             return None
-        before = max((self._reaches[stream].before for stream in self._others), default=0)
-        after = max((self._reaches[stream].after for stream in self._others), default=0)
-        start = t if before == INFINITY else t - int(before)
-        end = t if after == INFINITY else t + int(after)
-        return Settled(t, t, start, end, members, unsettled, 0 if first else 1)
+        revision = 0 if first else 1
+        return Settled(t, t, t - self._before, t + self._after, members, unsettled, revision)
 
-    def _release(self, streams: Iterable[int], view: View) -> None:
+    def _release(self, view: View) -> None:
         """Let go of the oldest entries that no open or future primary can reach."""
         oldest = self._times[0] if self._times else INFINITY
-        for stream in streams:
+        bound = view.bound(self._primary)
+        for stream in self._others:
             candidates = self._candidates[stream]
-            if not candidates.entries:
-                continue
             reach = self._reaches[stream]
             done = 0
             for entry in candidates.entries:
-                first = entry.event.time - reach.after
+                event = entry.event
                 last = last_instant(entry) + reach.before
-                if oldest <= last or view.open(self._primary, first, last):
+                if oldest <= last:
                     break
-                self._judge(stream, entry, first, last)
+                first = event.time - reach.after
+                if last >= bound and view.open(self._primary, first, last):
+                    break
+                if entry.fate is not Fate.MATCHED:
+                    self._judge(stream, entry, first, last)
                 view.release(entry)
                 done += 1
             if done:
@@ -315,9 +329,7 @@ class _NearestMatcher(Matcher):
             self._forget(view)
 
     def _judge(self, stream: int, entry: Entry, first: Duration, last: Duration) -> None:
-        """Settle the fate of an entry that no further set can use."""
-        if entry.fate is Fate.MATCHED:
-            return
+        """Settle the fate of an entry that no further set can use, and none has used."""
         low = bisect_left(self._timed_out, first, key=_time_of)
         high = bisect_right(self._timed_out, last, key=_time_of)
         for _, deadline, unsettled in self._timed_out[low:high]:

@@ -152,6 +152,9 @@ class SessionMatcher(Matcher):
             for _, entry in cell.members:
                 yield entry
 
+    def rest(self, view: View) -> bool:
+        return self._evicted == -INFINITY
+
     def _number(self, entry: Entry) -> int:
         """The number of the entry's cell; without cuts all is one cell."""
         return 0 if self._length == INFINITY else int(entry.event.time // self._length)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Mapping
+from heapq import heappop
 
 from sensorium.durations import INFINITY, Duration
 from sensorium.plugin import Matcher, StreamSpec
@@ -19,9 +20,9 @@ class History:
 
     __slots__ = ("bounds", "log_times")
 
-    def __init__(self) -> None:
-        self.log_times: list[Duration] = []
-        self.bounds: list[Duration] = []
+    def __init__(self, log_times: Iterable[Duration] = (), bounds: Iterable[Duration] = ()) -> None:
+        self.log_times = list(log_times)
+        self.bounds = list(bounds)
 
     def note(self, log_time: Duration, bound: Duration, floor: Duration) -> None:
         """Note a new, greater bound; forget what lies before `floor`, the least log time that
@@ -97,6 +98,29 @@ class StreamState:
                 self.history.note(self.log_time, bound, floor)
             self.shared_bound = max(self.shared_bound, bound)
 
+    def woken(self, keys: Mapping[str, KeyState]) -> Iterable[KeyState]:
+        """Take out the keys that waited for what the stream has now reached."""
+        by_bound, by_log_time = self.wake_by_bound, self.wake_by_log_time
+        if not (by_bound and by_bound[0][0] <= self.shared_bound) and not (
+            by_log_time and by_log_time[0][0] <= self.log_time
+        ):
+            return ()
+        woken: dict[KeyState, None] = {}
+        while by_bound and by_bound[0][0] <= self.shared_bound:
+            need, name = heappop(by_bound)
+            key = keys.get(name)
+            # Another place in the heap is of an earlier call of `settle`, and void.
+            if key is not None and key.streams[self.index].wake_bound == need:
+                key.streams[self.index].wake_bound = INFINITY
+                woken[key] = None
+        while by_log_time and by_log_time[0][0] <= self.log_time:
+            need, name = heappop(by_log_time)
+            key = keys.get(name)
+            if key is not None and key.streams[self.index].wake_log_time == need:
+                key.streams[self.index].wake_log_time = INFINITY
+                woken[key] = None
+        return woken
+
 
 class KeyStream:
     """One stream of one key."""
@@ -107,11 +131,12 @@ class KeyStream:
         #: max(newest accepted time - lateness, explicit bounds of this key).
         self.bound: Duration = -INFINITY
         self.history = History() if keep_history else None
-        #: Log time per record seen, by its time (or time and id), in log order: the memory
-        #: for duplicates, and for the times that no further event can take.
+        #: Log time per record that was not invalid, by its time (or time and id), in log order:
+        #: the memory for duplicates, and for the times that no further event can take.
         self.seen: dict[Hashable, int] = {}
-        #: Log time of the last duplicate per record that had one: duplicates are remembered as
-        #: other records are, while `seen` says when a time was first taken.
+        #: Log time of invalid records, of which only the record itself is known, not its time;
+        #: and of the last duplicate per record that had one, while `seen` says when a time was
+        #: first taken.
         self.repeated: dict[Hashable, int] | None = None
         #: The least entries of this key in the stream's wake heaps.
         self.wake_bound: Duration = INFINITY
@@ -133,8 +158,20 @@ class KeyStream:
         self.wake_bound = INFINITY
         return True
 
-    def repeat(self, slot: Hashable, arrived: int) -> None:
-        """Remember a duplicate, so that a further one is known by it."""
+    def repeats(self, slot: Hashable, record: Hashable, arrived: int, limit: Duration) -> bool:
+        """Whether a record is a duplicate of one logged at `limit` or later; `slot` is its time,
+        or the record, where one time may have several."""
+        for memory in (self.seen, self.repeated):
+            if memory:
+                forget_records(memory, limit)
+                if slot in memory or record in memory:
+                    # Remembered, too, so that a further one is known by it.
+                    self.note(slot if slot in memory else record, arrived)
+                    return True
+        return False
+
+    def note(self, slot: Hashable, arrived: int) -> None:
+        """Remember an invalid record or a duplicate."""
         if self.repeated is None:
             self.repeated = {}
         self.repeated.pop(slot, None)
@@ -153,7 +190,7 @@ def forget_records(seen: dict[Hashable, int], limit: Duration) -> None:
 class KeyState:
     """One key: its streams, its matcher, and when it was last heard of."""
 
-    __slots__ = ("forget_at", "key", "matcher", "newest", "streams")
+    __slots__ = ("key", "look_at", "matcher", "newest", "streams")
 
     def __init__(self, key: str, streams: list[KeyStream], matcher: Matcher) -> None:
         self.key = key
@@ -161,5 +198,5 @@ class KeyState:
         self.matcher = matcher
         #: The greatest log time of its records.
         self.newest: Duration = -INFINITY
-        #: The log time at which it may be forgotten, if it was not heard of since.
-        self.forget_at: Duration = -INFINITY
+        #: The log time at which to look whether it may be packed or forgotten.
+        self.look_at: Duration = -INFINITY

@@ -91,9 +91,15 @@ class KeyView(View):
             own.wake_log_time = at + 1
             heappush(state.wake_by_log_time, (at + 1, self.key.key))
 
+    def evict(self, key: KeyState) -> None:
+        """Release all that a key holds."""
+        self.key = key
+        for entry in list(key.matcher.held()):
+            entry.mark(Fate.EVICTED)
+            self.release(entry)
+
     def release(self, entry: Entry) -> None:
         self.fates[entry.fate] += 1
-        self.fates[Fate.PENDING] -= 1
         if self.memory is not None:
             self.memory.drop(entry)
         if self.late is not None and entry.fate is Fate.LATE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from heapq import heappop, heappush
 
 from sensorium.durations import INFINITY, Duration
@@ -34,10 +35,14 @@ class Waiting:
         if deadline != INFINITY:
             heappush(self._by_deadline, (deadline, anchor))
 
-    def due(self, stream: int, view: View) -> list[int]:
+    def due(self, stream: int, open_anchors: Container[int], view: View) -> Sequence[int]:
         """Take out the anchors whose witness or deadline the stream has passed."""
-        anchors: list[int] = []
         waiting = self._by_witness
+        while waiting and waiting[0][1] not in open_anchors:
+            heappop(waiting)
+        if not waiting and not self._by_deadline:
+            return ()
+        anchors: list[int] = []
         if waiting:
             bound = view.bound(stream)
             while waiting and waiting[0][0] < bound:

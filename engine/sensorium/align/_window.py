@@ -61,6 +61,11 @@ class Window(Policy):
             raise ValueError("sessions are not revised: on_late is drop or dead-letter for them")
         return self
 
+    @property
+    def batches(self) -> bool:
+        # Whether an event is late for a session is told by which sessions had closed before it.
+        return self.size is not None or self.deadline == INFINITY
+
     def extent(self, max_duration: Duration) -> Duration:
         if self.size is None:
             assert self.max_length is not None
@@ -253,6 +258,9 @@ class _WindowMatcher(Matcher):
         windows = self._windows.values()
         entries = (one for window in windows for part in window.values() for one in part)
         return dict.fromkeys(entries)
+
+    def rest(self, view: View) -> bool:
+        return self._evicted == -INFINITY
 
     def _unsettled(self, end: int, wait: Duration, view: View) -> frozenset[int] | None:
         """Streams that the deadline overtook; None while one may still add to the window."""

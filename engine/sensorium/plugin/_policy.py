@@ -83,7 +83,7 @@ _RANK = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settled:
     """A set that a matcher has found.
 
@@ -157,7 +157,8 @@ class Matcher(ABC):
         bool or None
             False if the event alone changes nothing that `settle` would find: it is then called
             only when a bound or log time that `View.open` or `View.wake` was asked about has been
-            passed. Else it is called at once.
+            passed. Else it is called at once, or, where the policy `batches`, once for several
+            events that are added together.
         """
 
     @abstractmethod
@@ -184,6 +185,18 @@ class Matcher(ABC):
     @abstractmethod
     def idle(self) -> bool:
         """Whether nothing is held."""
+
+    def rest(self, view: View) -> bool:
+        """Drop what nothing that can still come needs; called when the key has become quiet and
+        is idle.
+
+        Returns
+        -------
+        bool
+            Whether it is as good as a new matcher: then it is dropped itself, and another one is
+            made when the key is heard of again. A matcher that keeps no notes returns True.
+        """
+        return False
 
 
 class Policy(BaseModel, ABC):
@@ -234,6 +247,12 @@ class Policy(BaseModel, ABC):
                 "on_late: revise needs a deadline: without one no set comes out before it settles"
             )
         return self
+
+    @property
+    def batches(self) -> bool:
+        """Whether events that are added together give the same if `Matcher.settle` is called
+        once, after all of them."""
+        return False
 
     @property
     def revisions_end(self) -> Duration | None:

@@ -173,7 +173,7 @@ def test_keys_that_come_and_go_leave_nothing_behind(policy: Policy) -> None:
     assert one.keys == 10
     assert one.fates.total() == 3000
     heaps = [heap for it in one._streams for heap in (it.wake_by_bound, it.wake_by_log_time)]
-    assert all(len(heap) < 200 for heap in [one._forgetting, *heaps])
+    assert all(len(heap) < 200 for heap in [one._keys._forgetting, *heaps])
     restored = Aligner.restore(one.snapshot())
     assert restored.close() == one.close()
     assert restored.fates == one.fates
