@@ -147,6 +147,23 @@ def _executor(pipeline: Pipeline) -> Iterator[Finding]:
             )
 
 
+def _precision(pipeline: Pipeline) -> Iterator[Finding]:
+    """Only torch can compute in fewer bits."""
+    wanted: list[tuple[str, type[Any], str]] = [
+        (f"streams.{name}", part.modality, pipeline.config.streams[name].precision)
+        for name, part in pipeline.streams.items()
+    ]
+    wanted.append(("fusion", pipeline.fusion, pipeline.config.fusion.precision))
+    for path, plugin, precision in wanted:
+        if precision != "float32" and "torch" not in getattr(plugin, "requires", ()):
+            yield Finding(
+                "error",
+                f"{path}.precision",
+                f"{plugin.name} does not run in torch, and computes in float32",
+                "leave it out, or choose a model that runs in torch",
+            )
+
+
 def _not_here(pipeline: Pipeline) -> Iterator[Finding]:
     """What the file may ask for and this version does not do."""
     if pipeline.config.delivery == "exactly_once":
@@ -262,6 +279,7 @@ CHECKS: Final[tuple[Callable[[Pipeline], Iterator[Finding]], ...]] = (
     _construction,
     _checkpoint,
     _executor,
+    _precision,
     _not_here,
     _waiting,
     _windows,
