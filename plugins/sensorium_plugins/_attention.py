@@ -45,7 +45,7 @@ class AttentionBlock(nn.Module):  # type: ignore[misc]  # torch is not typed her
             part.view(batch, time, self.heads, dim // self.heads).transpose(1, 2) for part in parts
         )
         # A finite fill, so that an item without any step does not become NaN.
-        closed = steps.new_zeros(batch, 1, 1, time).masked_fill(~mask[:, None, None], -1e9)
+        closed = steps.new_zeros(batch, 1, 1, time).masked_fill(~mask[:, None, None], -1e4)
         seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=closed)
         steps = steps + self.dropout(self.join(seen.transpose(1, 2).reshape(batch, time, dim)))
         hidden = functional.gelu(self.widen(self.norms[1](steps)))

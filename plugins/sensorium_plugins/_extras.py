@@ -6,9 +6,18 @@ import importlib
 from types import ModuleType
 from typing import Any
 
+import numpy.typing as npt
+
 from sensorium.errors import MissingExtraError, PluginError
 
-__all__ = ["import_audio", "import_pillow", "import_sklearn", "import_torch", "to_device"]
+__all__ = [
+    "import_audio",
+    "import_pillow",
+    "import_sklearn",
+    "import_torch",
+    "to_array",
+    "to_device",
+]
 
 
 def import_torch(needed_by: str) -> ModuleType:
@@ -71,6 +80,14 @@ def to_device(module: Any, device: str, needed_by: str) -> Any:
             f"{needed_by} cannot use the device {device!r}: {reason}; set `device: auto` or "
             f"`device: cpu`"
         ) from error
+
+
+def to_array(tensor: Any) -> npt.NDArray[Any]:
+    """A tensor as an array; numbers of 16 bits, which autocast may give, as float32."""
+    if tensor.is_floating_point() and tensor.element_size() < 4:
+        tensor = tensor.float()
+    array: npt.NDArray[Any] = tensor.cpu().numpy()
+    return array
 
 
 def _import(module: str, needed_by: str, package: str, extra: str) -> ModuleType:

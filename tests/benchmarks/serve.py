@@ -163,8 +163,10 @@ def throughput(folder: Path, sets: int, repeats: int) -> dict[str, Any]:
             rows["bare"].append(bare(pipeline, 2000 if model == "tiny" else 100))
             summary = engine(pipeline)
             rows["engine"].append(summary.sets / summary.seconds)
+            say(model, {name: it[-1:] for name, it in rows.items()}, summary)
             if model == "tiny":
                 rows["naive"].append(naive(pipeline, 500))
+                say(model, {"naive": rows["naive"][-1:]})
         found[model] = {name: float(np.median(it)) for name, it in rows.items() if it}
         if model == "tiny":
             found[model]["engine / naive"] = found[model]["engine"] / found[model]["naive"]
@@ -190,7 +192,13 @@ def latencies(folder: Path) -> list[dict[str, Any]]:
                 "p99_ms": summary.latency_p99_ms,
             }
         )
+        say("half load", rows[-1])
     return rows
+
+
+def say(*what: Any) -> None:
+    """Tell how far it is: a run takes minutes."""
+    print(*what, file=sys.stderr, flush=True)
 
 
 def main() -> None:

@@ -160,6 +160,23 @@ def _delivery(pipeline: Pipeline) -> Iterator[Finding]:
         yield Finding("error", path, message, fix)
 
 
+def _precision(pipeline: Pipeline) -> Iterator[Finding]:
+    """Only torch can compute in fewer bits."""
+    wanted: list[tuple[str, type[Any], str]] = [
+        (f"streams.{name}", part.modality, pipeline.config.streams[name].precision)
+        for name, part in pipeline.streams.items()
+    ]
+    wanted.append(("fusion", pipeline.fusion, pipeline.config.fusion.precision))
+    for path, plugin, precision in wanted:
+        if precision != "float32" and "torch" not in getattr(plugin, "requires", ()):
+            yield Finding(
+                "error",
+                f"{path}.precision",
+                f"{plugin.name} does not run in torch, and computes in float32",
+                "leave it out, or choose a model that runs in torch",
+            )
+
+
 def _waiting(pipeline: Pipeline) -> Iterator[Finding]:
     """Sets that wait for ever, and deadlines that cut off what `lateness` would admit."""
     deadline = pipeline.policy.deadline
@@ -265,6 +282,7 @@ CHECKS: Final[tuple[Callable[[Pipeline], Iterator[Finding]], ...]] = (
     _checkpoint,
     _executor,
     _delivery,
+    _precision,
     _waiting,
     _windows,
     _targets,

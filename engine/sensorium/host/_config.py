@@ -35,6 +35,7 @@ _SECOND: Final = 1_000_000_000
 
 Placement: TypeAlias = Literal["inline", "replica"]
 Device: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$")]
+Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
 #: Names of streams and tasks: they are prefixes of weights, keyword arguments and metric labels.
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 PipelineName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -153,6 +154,8 @@ class StreamConfig(_Section):
     """The stream's micro-batches; `runtime.batch` if not given."""
     device: Device = "auto"
     """Where the model runs: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``."""
+    precision: Precision = "float32"
+    """In which numbers a torch model computes what it can in them; features stay as declared."""
     on_failure: Literal["absent", "stop"] = "absent"
     """What a model that fails again and again leads to: ``absent``: the stream is absent from its
     sets until it works again; ``stop``: the pipeline stops."""
@@ -185,6 +188,8 @@ class FusionConfig(_OpenSection):
     """The name of the plugin."""
     device: Device = "auto"
     """Where the model runs: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``."""
+    precision: Precision = "float32"
+    """In which numbers a torch model computes what it can in them; features stay as declared."""
     placement: Placement = "inline"
     """Whether the model runs in the caller or in a deployment of its own."""
     resources: Resources = Field(default_factory=Resources)

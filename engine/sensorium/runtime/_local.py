@@ -11,6 +11,7 @@ from sensorium.plugin import Sink, Source
 from sensorium.runtime._flight import ThreadFlight
 from sensorium.runtime._line import Line, OnPredictions
 from sensorium.runtime._model import Models, load_models
+from sensorium.runtime._precision import fusion_precision, stream_precision
 from sensorium.runtime._resilience import resilient
 from sensorium.runtime._summary import RunSummary
 from sensorium.runtime._work import ModelWork
@@ -59,12 +60,16 @@ class LocalExecutor:
         tasks = {name: part.task for name, part in pipeline.tasks.items()}
         sizes = {name: part.batch_size for name, part in pipeline.streams.items()}
         encoders = {
-            name: resilient(pipeline, name, StreamEncoder(modality, sizes[name], pad))
+            name: resilient(
+                pipeline,
+                name,
+                StreamEncoder(modality, sizes[name], pad, stream_precision(pipeline, name)),
+            )
             for name, modality in models.modalities.items()
         }
         self._work = ModelWork(
             Encoder(models.modalities, encoders=encoders),
-            Fuser(models.fusion, tasks, size, pad),
+            Fuser(models.fusion, tasks, size, pad, fusion_precision(pipeline)),
             models.digest,
         )
         # One more than the threads, so that the next micro-batch is at hand when one is done.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,11 +70,19 @@ class Fuser:
     pad
         Whether every call gets exactly `size` sets, each always at the same place, filled up
         with copies that are dropped again: see `StreamEncoder`.
+    around
+        Gives what every call of `Fusion.fuse` is made in.
     """
 
     def __init__(
-        self, fusion: Fusion, tasks: Mapping[str, Task], size: int = 64, pad: bool = False
+        self,
+        fusion: Fusion,
+        tasks: Mapping[str, Task],
+        size: int = 64,
+        pad: bool = False,
+        around: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
+        self._around = around
         self._fusion = fusion
         self._tasks = dict(tasks)
         self._size = size
@@ -124,7 +134,8 @@ class Fuser:
             name: Features(these.give(it.data), None if it.mask is None else these.give(it.mask))
             for name, it in batch.features.items()
         }
-        given = self._fusion.fuse(present, **features)
+        with self._around():
+            given = self._fusion.fuse(present, **features)
         outputs = {}
         for task, it in self._tasks.items():
             output = given.get(task) if isinstance(given, Mapping) else None

@@ -4,8 +4,10 @@ checked. `StreamEncoder.encode` takes and gives arrays only, so it may run in an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,15 +70,24 @@ class StreamEncoder:
         filled up with copies that are dropped again: then the features of an item are bitwise the
         same in every batch, for a modality whose arrays do not depend on the other items. It
         takes more calls, about four instead of one for a full batch of 64.
+    around
+        Gives what every call of `Modality.encode` is made in.
     """
 
     elsewhere: bool = False
     """Whether `encode` waits for another process, so that it pays to begin several at once."""
 
-    def __init__(self, modality: Modality, size: int = 64, pad: bool = False) -> None:
+    def __init__(
+        self,
+        modality: Modality,
+        size: int = 64,
+        pad: bool = False,
+        around: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
         self.modality = modality
         self.size = size
         self.pad = pad
+        self._around = around
 
     def prepare(self, items: Sequence[Samples]) -> Prepared:
         """Turn items into arrays; an item that fails is left out and named."""
@@ -117,7 +128,9 @@ class StreamEncoder:
         failures: list[Failure] = []
 
         def call(these: Call) -> Features:
-            features = modality.encode({key: these.give(array) for key, array in arrays.items()})
+            given = {key: these.give(array) for key, array in arrays.items()}
+            with self._around():
+                features = modality.encode(given)
             check_features(features, these.size, spec, name)
             mask = features.mask
             return Features(these.take(features.data), None if mask is None else these.take(mask))

@@ -189,7 +189,8 @@ class GatedModule(FusionModule):
             projected.append(vector)
             scores.append(getattr(self, f"gate_{name}")(vector)[:, 0])
         # A finite fill, so that a row with nothing present is zeros and not NaN.
-        open_only = torch.stack(scores, dim=1).masked_fill(~there, -1e9)
+        # Zero after the softmax, and within what 16-bit floats hold.
+        open_only = torch.stack(scores, dim=1).masked_fill(~there, -1e4)
         gates = torch.softmax(open_only, dim=1) * there
         joined = (torch.stack(projected, dim=1) * gates[..., None]).sum(dim=1)
         logits = self.heads(self.dropout(joined), there.any(dim=1))

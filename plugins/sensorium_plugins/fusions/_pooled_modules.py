@@ -81,7 +81,7 @@ class WeightedModule(MeanModule):
 
     def pool(self, projected: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
         """The weighted mean over the streams present."""
-        weight = torch.softmax(self.balance.masked_fill(~there, -1e9), dim=1) * there
+        weight = torch.softmax(self.balance.masked_fill(~there, -1e4), dim=1) * there
         return (projected * weight[..., None]).sum(dim=1)
 
 

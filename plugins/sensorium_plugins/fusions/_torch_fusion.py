@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensorium.plugin import Features, FeatureSpec, Fusion, Task, TaskOutput, Weights
-from sensorium_plugins._extras import import_torch, to_device
+from sensorium_plugins._extras import import_torch, to_array, to_device
 from sensorium_plugins._weights import check_weights, from_module, shapes_of, to_module
 from sensorium_plugins.fusions._heads import output, target_weights
 from sensorium_plugins.fusions._inputs import presence, vectors
@@ -111,6 +111,6 @@ class TorchFusion(Fusion):
                 masks,
             )
         return {
-            name: output(task, logits[name].cpu().numpy(), shares[name].cpu().numpy())
+            name: output(task, to_array(logits[name]), to_array(shares[name]))
             for name, task in self.tasks.items()
         }

@@ -61,7 +61,7 @@ class TransformerModule(FusionModule):
             tokens = block(tokens, there)
         tokens = self.norm(tokens)
         # A finite fill, so that a row with nothing present is zeros and not NaN.
-        scores = self.weigh(tokens)[..., 0].masked_fill(~there, -1e9)
+        scores = self.weigh(tokens)[..., 0].masked_fill(~there, -1e4)
         weights = torch.softmax(scores, dim=1) * there
         joined = (tokens * weights[..., None]).sum(dim=1)
         widths = [mask.shape[1] for mask in open_parts]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensorium.plugin import Arrays, Features, Modality, Weights
-from sensorium_plugins._extras import import_torch, to_device
+from sensorium_plugins._extras import import_torch, to_array, to_device
 from sensorium_plugins._weights import check_weights, from_module, shapes_of, to_module
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ class TorchModality(Modality):
             }
             result: Any = module(**given)
         if isinstance(result, tuple):
-            return Features(*(part.cpu().numpy() for part in result))
-        return Features(result.cpu().numpy())
+            return Features(*map(to_array, result))
+        return Features(to_array(result))
 
     def _with_scaling(self, rows: npt.NDArray[Any]) -> Weights:
         """The present weights, with `location` and `scale` of rows of shape (rows, channels)."""

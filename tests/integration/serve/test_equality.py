@@ -49,7 +49,9 @@ def sound(random: np.random.Generator) -> Payload:
 
 WATCH = {"accel": reading, "gyro": reading}
 MEDIA = {"chat": text, "camera": picture, "microphone": sound}
-PIPELINES = {"watch": WATCH, "watch-cnn": WATCH, "text-image-audio": MEDIA}
+PIPELINES = {"watch": WATCH, "watch-kafka": WATCH, "watch-cnn": WATCH, "text-image-audio": MEDIA}
+#: Those that need no torch.
+PLAIN = ("watch", "watch-kafka")
 
 
 def record(path: Path, pipeline: Pipeline, makes: dict[str, Callable[..., Payload]]) -> Path:
@@ -92,20 +94,23 @@ def test_no_pipeline_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["watch", *(pytest.param(it, marks=pytest.mark.torch) for it in [*PIPELINES][1:])]
+    "name",
+    [it if it in PLAIN else pytest.param(it, marks=pytest.mark.torch) for it in PIPELINES],
 )
 def test_both_executors_give_the_same(
     ray_here: object, host: PluginHost, tmp_path: Path, name: str
 ) -> None:
-    if name != "watch":
+    if name not in PLAIN:
         pytest.importorskip("torch", reason="needs pip install 'sensorium[torch]'")
     file = ROOT / "deploy" / "pipelines" / f"{name}.yaml"
-    shipped = SHIPPED / f"{name}.safetensors"
+    shipped = SHIPPED / f"{'watch' if name in PLAIN else name}.safetensors"
     if not shipped.exists():
         shipped = fresh_weights(tmp_path / "fresh.safetensors", load_pipeline(file, plugins=host))
     # One model in a deployment and another inline, so that both placements are in each run.
     placed = [f"streams.{[*PIPELINES[name]][1]}.placement=replica", "fusion.placement=replica"]
-    pipeline = load_pipeline(file, overrides=[f"checkpoint={shipped}", *placed], plugins=host)
+    pipeline = load_pipeline(
+        file, overrides=[f"checkpoint={shipped}", "observe=null", *placed], plugins=host
+    )
     recording = record(tmp_path / "it.mcap", pipeline, PIPELINES[name])
     summaries = {}
     for executor in ("local", "serve"):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from sensorium.plugin import Arrays, Features
 from sensorium.runtime._model import load_fusion, load_modality, open_checkpoint
+from sensorium.runtime._precision import fusion_precision, stream_precision
 from sensorium.runtime.serve._settings import pipeline_of
 from sensorium.runtime.serve._shelf import Held, Shelf
 from sensorium.stages import EncodedBatch, EncodedRows, Fused, Fuser, StreamEncoder
@@ -57,7 +58,12 @@ class EncodeReplica:
         modality = part.modality(part.config)
         checkpoint = open_checkpoint(pipeline)
         load_modality(pipeline, self._stream, modality, checkpoint)
-        encoder = StreamEncoder(modality, part.batch_size, pipeline.config.runtime.batch.pad)
+        encoder = StreamEncoder(
+            modality,
+            part.batch_size,
+            pipeline.config.runtime.batch.pad,
+            stream_precision(pipeline, self._stream),
+        )
         if self._seen is not None:
             # What the model before has just been given warms this one up.
             encoder.encode(self._seen)
@@ -99,7 +105,7 @@ class FuseReplica:
         load_fusion(pipeline, fusion, checkpoint)
         batch = pipeline.config.runtime.batch
         tasks = {name: part.task for name, part in pipeline.tasks.items()}
-        fuser = Fuser(fusion, tasks, batch.size, batch.pad)
+        fuser = Fuser(fusion, tasks, batch.size, batch.pad, fusion_precision(pipeline))
         fuser.fuse(_nothing(pipeline.modalities()))
         return Held(checkpoint.digest if checkpoint else "", fuser)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sensorium.observe import Reading
 from sensorium.runtime._microbatch import Microbatch, Worked
 from sensorium.runtime._model import load_fusion, load_modality, open_checkpoint
+from sensorium.runtime._precision import fusion_precision, stream_precision
 from sensorium.runtime._resilience import resilient
 from sensorium.runtime._work import Fuse, ModelWork
 from sensorium.runtime.serve._calls import Call
@@ -89,19 +90,23 @@ class ServeWork:
         modalities = pipeline.modalities()
         encoders: dict[str, StreamEncoder] = {}
         for name, modality in modalities.items():
+            part = pipeline.streams[name]
             inner: StreamEncoder
             if name in self._encode:
                 inner = RemoteStream(modality, self._encode[name], digest)
             else:
                 load_modality(pipeline, name, modality, checkpoint)
-                inner = StreamEncoder(modality, pipeline.streams[name].batch_size, batch.pad)
+                size, around = part.batch_size, stream_precision(pipeline, name)
+                inner = StreamEncoder(modality, size, batch.pad, around)
             encoders[name] = resilient(pipeline, name, inner)
         encoder = Encoder(modalities, encoders=encoders)
         fuser: Fuse
         if self._fuse is None:
             fusion = pipeline.fusion_for(modalities)
             load_fusion(pipeline, fusion, checkpoint)
-            fuser = Fuser(fusion, _tasks(pipeline), batch.size, batch.pad)
+            fuser = Fuser(
+                fusion, _tasks(pipeline), batch.size, batch.pad, fusion_precision(pipeline)
+            )
         else:
             fuser = RemoteFuser(self._fuse, digest)
         return Held(digest, ModelWork(encoder, fuser, digest))
