@@ -244,6 +244,15 @@ class Intake:
         return Counter({str(fate): count for fate, count in total.items()})
 
     @property
+    def log_times(self) -> dict[tuple[str, int], int]:
+        """Per stream and partition number, the log time up to which it has been read, in ns."""
+        return {
+            (stream, number): log_time
+            for number, lane in list(self._lanes.items())
+            for stream, log_time in lane.aligner.log_times.items()
+        }
+
+    @property
     def keys(self) -> int:
         """How many keys are remembered, over all partition numbers."""
         return sum(lane.aligner.keys for lane in list(self._lanes.values()))

@@ -73,6 +73,7 @@ class KafkaSource(Source):
         self._consumer: Any = None
         self._log_times: dict[TopicPartition, int] = {}
         self._asked = 0
+        self._known_ends: dict[TopicPartition, int] = {}
 
     @classmethod
     def open_log(cls, config: KafkaSourceConfig) -> KafkaLog:
@@ -104,6 +105,20 @@ class KafkaSource(Source):
             found = self._consumer.poll(timeout_ms=round(timeout * 1000), max_records=limit)
         records = [self._record(one) for those in found.values() for one in those]
         return Batch(records, self._progress({TopicPartition(*place[:2]) for place in found}))
+
+    def lag(self) -> dict[TopicPartition, int]:
+        """How many records lie between what has been given and the end."""
+        if self._consumer is None:
+            return {}
+        lag = {}
+        for place in self._consumer.assignment():
+            own = TopicPartition(*place[:2])
+            ends = (self._consumer.highwater(place), self._known_ends.get(own))
+            known = [end for end in ends if end is not None]
+            position = self._consumer.position(place, timeout_ms=0) if known else None
+            if position is not None:
+                lag[own] = max(max(known) - position, 0)
+        return lag
 
     def close(self) -> None:
         """Leave the brokers."""
@@ -186,6 +201,7 @@ class KafkaSource(Source):
 
         with kafka_errors(self.config, "asking for the end of partitions"):
             ends = self._consumer.end_offsets([Place(*place) for place in quiet])
+            self._known_ends.update({TopicPartition(*it[:2]): end for it, end in ends.items()})
             return {
                 TopicPartition(*place[:2]): now - int(self.config.margin)
                 for place, end in ends.items()
