@@ -126,6 +126,11 @@ class Aligner:
         self._keys.evicts = evicts
 
     @property
+    def log_times(self) -> dict[str, int]:
+        """Per stream that has been read, the log time up to which it has, in ns."""
+        return {it.name: it.log_time for it in self._streams if isinstance(it.log_time, int)}
+
+    @property
     def keys(self) -> int:
         """How many keys are remembered."""
         return len(self._keys)

@@ -173,7 +173,8 @@ _ALL: Final = (
     ),
     _gauge(
         "lag_seconds", "seconds", "delivery",
-        "How far what has been read of a stream-partition lies behind the clock; 0 at its end.",
+        "How far the log time that has been read of a stream-partition lies behind the clock; 0 "
+        "at its end.",
         "stream", "partition",
     ),
     _counter(
@@ -182,10 +183,10 @@ _ALL: Final = (
     _counter(
         "rebalances", "rebalances", "delivery", "How often partition numbers were shared out anew."
     ),
-    _gauge("partitions_assigned", "topic-partitions", "delivery", "What is read here."),
+    _gauge("partitions_assigned", "topic-partitions", "delivery", "How many are read here."),
     _gauge(
         "paused_partitions", "topic-partitions", "delivery",
-        "What of it is paused: too much is in flight, or it is ahead of other streams.",
+        "How many of these are paused: too much is in flight, or it is ahead of other streams.",
     ),
     _gauge("live", "0 or 1", "health", "As /health/live says."),
     _gauge("ready", "0 or 1", "health", "As /health/ready says."),

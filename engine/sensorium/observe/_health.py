@@ -64,6 +64,7 @@ class Health:
         self._timer = timer
         self._place: tuple[Waits, float] = ("", timer())
         self._models_since: float | None = None
+        self._source_since: float | None = None
         self._thread: int | None = None
 
     def enter(self, place: Waits = "") -> None:
@@ -71,6 +72,20 @@ class Health:
         self._place = (place, self._timer())
         if self._thread is None:
             self._thread = threading.get_ident()
+
+    def source(self, *, silent: bool) -> None:
+        """Say what the source has just answered.
+
+        Parameters
+        ----------
+        silent
+            Whether it neither gave anything nor said that there is nothing, as a client does whose
+            brokers are gone.
+        """
+        if not silent:
+            self._source_since = None
+        elif self._source_since is None:
+            self._source_since = self._timer()
 
     def models(self, in_flight: int) -> None:
         """Say that models have just been given something, or have given something back.
@@ -103,10 +118,14 @@ class Health:
             reasons.append(_PHASES[self.phase])
         elif self.partitions == 0:
             reasons.append("no partition is assigned to this process")
-        place, since = self._place
-        passed = self._timer() - since
-        if place in ("source", "sink") and passed > self.stall_after:
-            reasons.append(f"the {place} has not answered for {passed:.0f} s")
+        place, began = self._place
+        waits: dict[str, float] = {place: began}
+        if self._source_since is not None:
+            waits["source"] = min(self._source_since, waits.get("source", self._source_since))
+        for name in ("source", "sink"):
+            passed = self._timer() - waits.get(name, self._timer())
+            if passed > self.stall_after:
+                reasons.append(f"the {name} has not answered for {passed:.0f} s")
         # The loop looks in on the models again and again: what counts is when they gave something.
         silent = self.models_silent
         if silent > self.stall_after:

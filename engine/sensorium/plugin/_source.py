@@ -126,6 +126,13 @@ class Source(ABC):
         """
         return False
 
+    def lag(self) -> Mapping[TopicPartition, int]:
+        """How many records of each lie between what it has given and the end, as far as is known.
+
+        Called about once a second; it does not wait.
+        """
+        return {}
+
     # What follows is for a source that keeps cuts; the others need none of it.
 
     @property

@@ -249,18 +249,13 @@ class Intake:
         return Counter({str(fate): count for fate, count in total.items()})
 
     @property
-    def keeps_cuts(self) -> bool:
-        """Whether cuts are taken of what is read."""
-        return self._source.keeps_cuts
-
-    def log_times(self) -> list[tuple[str, int, int]]:
-        """Stream, partition number and log time, ns, of what is read and has one."""
-        return [
-            (stream, place.partition, log_time)
-            for lane in list(self._lanes.values())
-            for place, log_time in lane.log_times.items()
-            for stream in self._ingest.streams(place.topic)
-        ]
+    def log_times(self) -> dict[tuple[str, int], int]:
+        """Per stream and partition number, the log time up to which it has been read, in ns."""
+        return {
+            (stream, number): log_time
+            for number, lane in list(self._lanes.items())
+            for stream, log_time in lane.aligner.log_times.items()
+        }
 
     @property
     def keys(self) -> int:

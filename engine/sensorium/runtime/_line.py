@@ -197,6 +197,8 @@ class Line:
             self._tally,
             self._ingest,
             self._intake,
+            topics={name: part.topic for name, part in self._pipeline.streams.items()},
+            now=self._clock(),
             waiting=self._outbox.waiting,
             model=self._model,
             observers=self._host.hook.errors,
@@ -248,6 +250,9 @@ class Line:
         self._health.enter("source")
         batch = self._source.poll(_POLL_RECORDS, self._patience())
         self._health.enter()
+        # A log says of what is quiet that it is; a file, or standard input, has nothing to say.
+        asked = not self._source.local and self._tally.partitions > self._tally.paused
+        self._health.source(silent=asked and not (batch.records or batch.progress))
         return batch
 
     def _tick(self) -> None:
@@ -258,10 +263,12 @@ class Line:
             if not self._source.keeps_cuts:
                 numbers = self._source.partitions()
                 self._health.partitions = len(numbers)
+                self._tally.partitions = len(self._places())
                 self._journal.assigned(numbers)
         if now - self._ticked_at >= _TICK_EVERY_NS:
             self._ticked_at = now
             self._journal.read(self._ingest.newest)
+            self._tally.lag = dict(self._source.lag())
 
     def _wait_for_models(self, seconds: float) -> None:
         self._health.enter("models")

@@ -32,6 +32,8 @@ def line_readings(
     ingest: Ingest,
     intake: Intake,
     *,
+    topics: Mapping[str, str],
+    now: int,
     waiting: int,
     model: str,
     observers: Mapping[tuple[str, str], int],
@@ -42,6 +44,10 @@ def line_readings(
     ----------
     tally, ingest, intake
         What counts.
+    topics
+        Per stream, the topic that it is read from.
+    now
+        The clock, in ns since the epoch.
     waiting
         How many sets wait for a micro-batch.
     model
@@ -85,23 +91,33 @@ def line_readings(
         Reading("sensorium_plugin_errors_total", labels, count)
         for labels, count in dict(observers).items()
     ]
-    if intake.keeps_cuts:
-        found += _of_delivery(tally, intake)
+    found += _delivery_readings(tally, intake.log_times, topics, now)
     return found + tally.meters.readings()
 
 
-def _of_delivery(tally: Tally, intake: Intake) -> list[Reading]:
-    commits = [
-        Reading("sensorium_commits_total", (outcome,), tally.commits[outcome])
-        for outcome in ("done", "failed")
+def _delivery_readings(
+    tally: Tally, log_times: Mapping[tuple[str, int], int], topics: Mapping[str, str], now: int
+) -> list[Reading]:
+    commits = {"done": 0, "failed": 0} | dict(tally.commits)
+    found = [
+        Reading("sensorium_commits_total", (outcome,), count) for outcome, count in commits.items()
     ]
-    return [
-        *commits,
+    found += [
         Reading("sensorium_rebalances_total", (), tally.rebalances),
         Reading("sensorium_partitions_assigned", (), tally.partitions),
         Reading("sensorium_paused_partitions", (), tally.paused),
-        *(
-            Reading("sensorium_log_time_seconds", (stream, str(partition)), log_time / 1e9)
-            for stream, partition, log_time in intake.log_times()
-        ),
     ]
+    for (stream, number), log_time in log_times.items():
+        labels = (stream, str(number))
+        found.append(Reading("sensorium_log_time_seconds", labels, log_time / 1e9))
+    for stream, topic in topics.items():
+        for place, records in tally.lag.items():
+            if place.topic != topic:
+                continue
+            labels = (stream, str(place.partition))
+            found.append(Reading("sensorium_lag_records", labels, records))
+            read = log_times.get((stream, place.partition))
+            if not records or read is not None:
+                seconds = max(now - read, 0) / 1e9 if records and read is not None else 0.0
+                found.append(Reading("sensorium_lag_seconds", labels, seconds))
+    return found

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sensorium.observe import STAGES, Meters
+from sensorium.plugin import TopicPartition
 
 __all__ = ["STAGES", "RunSummary", "Tally", "percentile_ms"]
 
@@ -124,6 +125,8 @@ class Tally:
     """How many topic-partitions are read here."""
     paused: int = 0
     """How many of them are paused."""
+    lag: Mapping[TopicPartition, int] = field(default_factory=dict)
+    """How many records of each have not been read yet."""
 
     def spent(self, stage: str, nanoseconds: int) -> None:
         """Note the time of one call of a stage."""

@@ -130,6 +130,7 @@ class KafkaSource(Source):
         self._error: BaseException | None = None
         self._asked = 0
         self._member = config.group_instance_id or uuid.uuid4().hex
+        self._known_ends: dict[TopicPartition, int] = {}
 
     @classmethod
     def open_log(cls, config: KafkaSourceConfig) -> KafkaLog:
@@ -181,6 +182,20 @@ class KafkaSource(Source):
             self._paused = frozenset(places)
             self._apply_pauses()
         return True
+
+    def lag(self) -> dict[TopicPartition, int]:
+        """How many records lie between what has been given and the end."""
+        if self._consumer is None:
+            return {}
+        lag = {}
+        for place in self._consumer.assignment():
+            own = TopicPartition(*place[:2])
+            ends = (self._consumer.highwater(place), self._known_ends.get(own))
+            known = [end for end in ends if end is not None]
+            position = self._consumer.position(place, timeout_ms=0) if known else None
+            if position is not None:
+                lag[own] = max(max(known) - position, 0)
+        return lag
 
     def close(self) -> None:
         """Leave the group and the brokers."""
@@ -456,6 +471,7 @@ class KafkaSource(Source):
             return {}
         self._asked = now
         ends = self._ends.ask(quiet)
+        self._known_ends.update(ends)
         return {
             place: now - int(self.config.margin)
             for place in self._at_end(ends)

@@ -59,6 +59,18 @@ def test_a_broker_that_is_slow_is_alive_but_not_ready(
     assert health.ready().ok
 
 
+def test_a_source_that_says_nothing_at_all_is_not_ready(health: Health, timer: Timer) -> None:
+    for _ in range(400):  # it is asked again and again, as a Kafka client whose brokers are gone
+        health.enter("source")
+        timer.now += 0.1
+        health.enter()
+        health.source(silent=True)
+    assert health.live().ok
+    assert health.ready() == (False, ("the source has not answered for 40 s",))
+    health.source(silent=False)  # nothing is there, and it says so
+    assert health.ready().ok
+
+
 def test_a_model_that_is_slow_is_alive_but_not_ready(health: Health, timer: Timer) -> None:
     health.models(64)
     for _ in range(400):  # the loop looks in on the models, and turns

@@ -13,7 +13,7 @@ import pytest
 from sensorium.errors import UnavailableError
 from sensorium.host import Pipeline, PluginHost
 from sensorium.observe import METRICS, Health, Histogram, Reading
-from sensorium.plugin import Batch
+from sensorium.plugin import Batch, TopicPartition
 from sensorium.runtime import LocalExecutor
 from sensorium.testing import MemorySink, MemorySource
 
@@ -227,3 +227,49 @@ def test_a_model_that_is_spared_is_seen(
     assert found["retries_total", "number", "a"] > 0
     assert found["set_absences_total", "a", "failed"] == 100
     assert found["set_streams",] == (100, 0)
+
+
+class LaggingSource(MemorySource):
+    """Knows how much it has left; of a log elsewhere."""
+
+    local = False
+
+    def lag(self) -> dict[TopicPartition, int]:
+        return {TopicPartition("a", 0): 40, TopicPartition("b", 0): 0}
+
+
+def test_lag_and_progress_are_seen_by_stream_and_partition(
+    host: PluginHost, make_pipeline: MakePipeline, kit: SimpleNamespace
+) -> None:
+    source = LaggingSource([kit.record(s, 1.0, 1) for s in "ab"])
+    local = LocalExecutor(make_pipeline(), host, source, MemorySink(), clock=lambda: 5 * 10**9)
+    local.run()
+    found = series(local.readings())
+    read = 1001 / 1e9
+    assert found["log_time_seconds", "a", "0"] == pytest.approx(read)
+    assert (found["lag_records", "a", "0"], found["lag_records", "b", "0"]) == (40, 0)
+    assert found["lag_seconds", "a", "0"] == pytest.approx(5 - read)
+    assert found["lag_seconds", "b", "0"] == 0
+    assert found["partitions_assigned",] == 2
+    assert found["commits_total", "failed"] == found["commits_total", "done"] == 0
+
+
+def test_a_log_that_does_not_even_say_that_it_is_quiet_is_not_ready(
+    host: PluginHost, make_pipeline: MakePipeline
+) -> None:
+    seconds = [0.0]
+    health = Health(30, lambda: seconds[0])
+    source = LaggingSource([], ends=False)
+    source.topics = ["a", "b"]
+    local = LocalExecutor(make_pipeline(), host, source, MemorySink(), health=health)
+    thread = threading.Thread(target=local.run)
+    thread.start()
+    try:
+        eventually(lambda: health.ready().ok)
+        seconds[0] = 31
+        silent = ("the source has not answered for 31 s",)
+        eventually(lambda: health.ready().reasons == silent)
+        assert health.live().ok
+    finally:
+        local.stop()
+        thread.join(20)
