@@ -42,6 +42,10 @@ Takes root and pipeline.
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- $drain := include "sensorium.seconds" (($p.file.runtime).drain | default "30s") | float64 -}}
+{{- if le (float64 $settings.terminationGracePeriodSeconds) $drain -}}
+{{- fail (printf "%s.terminationGracePeriodSeconds is %v, and the engine may take %v s to finish what is in flight (file.runtime.drain); give it more than that, with some seconds to commit" $at $settings.terminationGracePeriodSeconds $drain) -}}
+{{- end -}}
 {{- include "sensorium.validateCheckpoint" (dict "at" $at "pipeline" $p) -}}
 {{- include "sensorium.validateScaling" (dict "root" .root "at" $at "settings" $settings) -}}
 {{- end -}}
@@ -82,5 +86,19 @@ Takes root and pipeline.
 {{- if gt (int $scaling.min) (default .settings.partitions $scaling.max | int) -}}
 {{- fail (printf "autoscaling.min is %d, which is more than the most pods of %s (%d)" (int $scaling.min) .at (default .settings.partitions $scaling.max | int)) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A duration of the pipeline file, in seconds: 1m30s, or whole nanoseconds. */}}
+{{- define "sensorium.seconds" -}}
+{{- if kindIs "string" . -}}
+{{- $units := dict "ns" 0.000000001 "us" 0.000001 "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 "d" 86400.0 -}}
+{{- $total := 0.0 -}}
+{{- range regexFindAll "[0-9.]+(ns|us|ms|s|m|h|d)" . -1 -}}
+{{- $total = mulf (regexFind "[0-9.]+" .) (index $units (regexFind "[a-z]+" .)) | addf $total -}}
+{{- end -}}
+{{- $total -}}
+{{- else -}}
+{{- divf . 1000000000 -}}
 {{- end -}}
 {{- end -}}

@@ -8,8 +8,13 @@ import pytest
 from chart_values import FILE, GPUS, changed, values
 from helm_program import HelmError
 
+from sensorium.host._config import RuntimeConfig
+
 SCALED = {"autoscaling__enabled": True, "autoscaling__prometheus": "http://prometheus:9090"}
 RAY = {"runtime__mode": "ray"}
+DRAIN = pytest.mark.skipif(
+    "drain" not in RuntimeConfig.model_fields, reason="this version has no runtime.drain"
+)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +86,15 @@ RAY = {"runtime__mode": "ray"}
                 watch__checkpoint={"path": "a", "existingClaim": "b", "copy": {"image": "models:1"}}
             ),
             "pipelines.watch.checkpoint has both existingClaim and copy.image",
+        ),
+        (
+            values(watch__terminationGracePeriodSeconds=30),
+            "terminationGracePeriodSeconds is 30, and the engine may take 30 s to finish",
+        ),
+        pytest.param(
+            values(file__runtime={"drain": "1m30s500ms"}),
+            "terminationGracePeriodSeconds is 60, and the engine may take 90.5 s to finish",
+            marks=DRAIN,
         ),
         (
             values(watch__replicas=3, watch__partitions=2),
