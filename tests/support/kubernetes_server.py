@@ -41,7 +41,7 @@ API_SERVER = GoProgram(
     {"k8s.io/component-base/version.gitVersion": f"v{_VERSION}"},
 )
 ETCD = GoProgram("etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3", "v3.6.13")
-_START_SECONDS = 90
+_START_SECONDS = 180
 
 
 class RefusedError(Exception):

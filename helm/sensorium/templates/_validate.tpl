@@ -36,7 +36,11 @@ Takes root and pipeline.
 {{- end -}}
 {{- end -}}
 {{- if eq .root.Values.runtime.mode "ray" -}}
+{{- $workers := .root.Values.ray.workers -}}
 {{- range $part, $needs := $p.parts -}}
+{{- if and (eq $needs.placement "replica") (or (gt (float64 $needs.gpus) (float64 $workers.gpus)) (gt (float64 $needs.cpus) (float64 $workers.cpu))) -}}
+{{- fail (printf "%s.file.%s asks for %v CPUs and %v GPUs, and a worker has %v and %v: no replica would find a place; raise ray.workers.cpu or ray.workers.gpus" $at $part $needs.cpus $needs.gpus $workers.cpu $workers.gpus) -}}
+{{- end -}}
 {{- if and $needs.gpus (eq $needs.placement "inline") -}}
 {{- fail (printf "%s.file.%s asks for GPUs, and placement inline would run it in the ingest deployment, which has none; set placement: replica" $at $part) -}}
 {{- end -}}

@@ -110,6 +110,10 @@ DRAIN = pytest.mark.skipif(
             values(**RAY, file__streams__gyro__resources={"num_gpus": 1}),
             "watch.file.streams.gyro asks for GPUs, and placement inline would run it",
         ),
+        (
+            values(**RAY, file__fusion={**GPUS["file__fusion"], "resources": {"num_gpus": 2}}),
+            "file.fusion asks for 1 CPUs and 2 GPUs, and a worker has 4 and 1: no replica would",
+        ),
         (values(**SCALED, **RAY), "autoscaling scales the Deployment of mode standalone"),
         (
             values(

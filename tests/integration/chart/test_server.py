@@ -16,6 +16,9 @@ from helm_program import CHART, Helm
 from kubernetes_schemas import NoSchemaError, crds_folder
 from kubernetes_server import Cluster, RefusedError, kubernetes_server
 
+# Its start takes a while where the machine has other things to do.
+pytestmark = pytest.mark.timeout(300)
+
 COPY = {"image": "models:1", "command": ["cp", "/watch.safetensors", "/models/"]}
 STANDALONE = {
     **ALL_ON,
