@@ -51,7 +51,7 @@ Takes root and pipeline.
 {{- fail (printf "%s.terminationGracePeriodSeconds is %v, and the engine may take %v s to finish what is in flight (file.runtime.drain); give it more than that, with some seconds to commit" $at $settings.terminationGracePeriodSeconds $drain) -}}
 {{- end -}}
 {{- include "sensorium.validateCheckpoint" (dict "at" $at "pipeline" $p) -}}
-{{- include "sensorium.validateScaling" (dict "root" .root "at" $at "settings" $settings) -}}
+{{- include "sensorium.validateScaling" (dict "root" .root "at" $at "settings" $settings "source" $p.file.source) -}}
 {{- end -}}
 
 {{- define "sensorium.validateCheckpoint" -}}
@@ -76,6 +76,15 @@ Takes root and pipeline.
 {{- $scaling := .root.Values.autoscaling -}}
 {{- if gt (int .settings.replicas) (int .settings.partitions) -}}
 {{- fail (printf "%s has %d replicas and %d partitions: a pod without a partition does nothing; lower replicas, or set partitions to the topics' number" .at (int .settings.replicas) (int .settings.partitions)) -}}
+{{- end -}}
+{{- $several := and (eq .root.Values.runtime.mode "standalone") (or $scaling.enabled (gt (int .settings.replicas) 1)) -}}
+{{- if and $several (eq .source.plugin "kafka") -}}
+{{- if not .source.group -}}
+{{- fail (printf "%s may have several pods, and without file.source.group each would read everything and predict it again; name a consumer group" .at) -}}
+{{- end -}}
+{{- if .source.group_instance_id -}}
+{{- fail (printf "%s may have several pods, and file.source.group_instance_id would give all of them the same name, so that they expel each other; leave it out" .at) -}}
+{{- end -}}
 {{- end -}}
 {{- if and $scaling.enabled (eq .root.Values.runtime.mode "ray") -}}
 {{- fail "autoscaling scales the Deployment of mode standalone; in mode ray set replicas {min, max} in the pipeline file, and ray.autoscaling.enabled" -}}

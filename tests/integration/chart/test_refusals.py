@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chart_values import FILE, GPUS, changed, values
+from chart_values import FILE, GPUS, GROUPS, SCALED, changed, values
 from helm_program import HelmError
 
 from sensorium.host._config import RuntimeConfig
 
-SCALED = {"autoscaling__enabled": True, "autoscaling__prometheus": "http://prometheus:9090"}
+ALONE = {key: it for key, it in FILE["source"].items() if key != "group"}
 RAY = {"runtime__mode": "ray"}
+GROUPED = pytest.mark.skipif(not GROUPS, reason="this version's Kafka source has no group")
 DRAIN = pytest.mark.skipif(
     "drain" not in RuntimeConfig.model_fields, reason="this version has no runtime.drain"
 )
@@ -97,15 +98,35 @@ DRAIN = pytest.mark.skipif(
             marks=DRAIN,
         ),
         (
+            values(watch__replicas=2, watch__partitions=2, file__source=ALONE),
+            "pipelines.watch may have several pods, and without file.source.group each would read",
+        ),
+        (
+            values(**SCALED, file__source=ALONE),
+            "pipelines.watch may have several pods, and without file.source.group each would read",
+        ),
+        pytest.param(
+            values(**SCALED, file__source__group_instance_id="one"),
+            "file.source.group_instance_id would give all of them the same name",
+            marks=GROUPED,
+        ),
+        (
             values(watch__replicas=3, watch__partitions=2),
             "pipelines.watch has 3 replicas and 2 partitions: a pod without a partition does",
         ),
-        (
+        pytest.param(
             values(**SCALED, watch__partitions=2, autoscaling__max=3),
             "autoscaling.max is 3, and pipelines.watch has 2 partitions",
+            marks=GROUPED,
         ),
-        (values(**SCALED, autoscaling__min=2), "autoscaling.min is 2, which is more than"),
-        (values(autoscaling__enabled=True), "autoscaling.prometheus is missing"),
+        pytest.param(
+            values(**SCALED, autoscaling__min=2),
+            "autoscaling.min is 2, which is more than",
+            marks=GROUPED,
+        ),
+        pytest.param(
+            values(autoscaling__enabled=True), "autoscaling.prometheus is missing", marks=GROUPED
+        ),
         (
             values(**RAY, file__streams__gyro__resources={"num_gpus": 1}),
             "watch.file.streams.gyro asks for GPUs, and placement inline would run it",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from chart_values import ALL_ON, GPUS, SECURE, values
+from chart_values import ALL_ON, GPUS, GROUPS, SECURE, values
 from go_programs import NoProgramError
 from helm_program import CHART, Helm
 from kubernetes_schemas import NoSchemaError, crds_folder
@@ -86,13 +86,13 @@ def test_standalone_is_installed_and_its_pods_are_admitted(cluster: Cluster, ins
     [deployment] = cluster.list("apps/v1", "Deployment", "standalone")
     make_pod(cluster, "standalone", "engine", deployment["spec"]["template"])
     for group, kind in [
-        ("keda.sh/v1alpha1", "ScaledObject"),
         ("policy/v1", "PodDisruptionBudget"),
         ("networking.k8s.io/v1", "NetworkPolicy"),
         ("monitoring.coreos.com/v1", "PodMonitor"),
         ("v1", "ServiceAccount"),
     ]:
         assert len(cluster.list(group, kind, "standalone")) == 1, kind
+    assert len(cluster.list("keda.sh/v1alpha1", "ScaledObject", "standalone")) == int(GROUPS)
 
 
 def test_ray_is_installed_and_its_pods_are_admitted(cluster: Cluster, install: Any) -> None:
