@@ -59,14 +59,14 @@ def wait_for_kinds(cluster: Cluster, definitions: list[dict[str, Any]]) -> None:
 
 @pytest.fixture
 def install(cluster: Cluster, helm: Helm, tmp_path: Path) -> Any:
-    """Install the chart in a namespace of its own that admits restricted pods only."""
+    """Install the chart in a namespace of its own that admits restricted pods only; its notes."""
 
-    def run(namespace: str, given: dict[str, Any]) -> None:
+    def run(namespace: str, given: dict[str, Any]) -> str:
         space = {"name": namespace, "labels": ADMITTED}
         cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": space})
         path = tmp_path / "values.json"
         path.write_text(json.dumps(given), encoding="utf-8")
-        helm.run(
+        return helm.run(
             "install", "demo", str(CHART), "--values", str(path), "--namespace", namespace,
             "--kubeconfig", str(cluster.kubeconfig),
         )  # fmt: skip
@@ -82,7 +82,10 @@ def make_pod(cluster: Cluster, namespace: str, name: str, template: dict[str, An
 
 
 def test_standalone_is_installed_and_its_pods_are_admitted(cluster: Cluster, install: Any) -> None:
-    install("standalone", values(**STANDALONE))
+    notes = install("standalone", values(**STANDALONE))
+    assert "kubectl -n standalone rollout status deployment/demo-sensorium-watch" in notes
+    assert "helm test demo --namespace standalone --logs" in notes
+    assert "nothing scrapes the pods yet" not in notes
     [deployment] = cluster.list("apps/v1", "Deployment", "standalone")
     make_pod(cluster, "standalone", "engine", deployment["spec"]["template"])
     for group, kind in [
@@ -96,7 +99,8 @@ def test_standalone_is_installed_and_its_pods_are_admitted(cluster: Cluster, ins
 
 
 def test_ray_is_installed_and_its_pods_are_admitted(cluster: Cluster, install: Any) -> None:
-    install("ray", values(**RAY))
+    notes = install("ray", values(**RAY))
+    assert "kubectl -n ray get rayservice demo-sensorium-watch" in notes
     [service] = cluster.list("ray.io/v1", "RayService", "ray")
     ray = service["spec"]["rayClusterConfig"]
     make_pod(cluster, "ray", "head", ray["headGroupSpec"]["template"])
@@ -107,13 +111,17 @@ def test_ray_is_installed_and_its_pods_are_admitted(cluster: Cluster, install: A
 
 def test_the_pods_of_helm_test_are_admitted(cluster: Cluster, install: Any, render: Any) -> None:
     given = values(**SECURE)
-    install("tested", given)
+    assert "nothing scrapes the pods yet" in install("tested", given)
     hooks = [it for it in render(given) if "helm.sh/hook" in it["metadata"].get("annotations", {})]
     for hook in hooks:
         cluster.create(hook, "tested")
         if hook["kind"] == "Job":
             make_pod(cluster, "tested", "test", hook["spec"]["template"])
     assert {it["kind"] for it in hooks} == {"ConfigMap", "Job"}
+
+
+def test_without_a_pipeline_the_notes_say_how_to_begin(install: Any) -> None:
+    assert "There is no pipeline yet." in install("empty", {})
 
 
 def test_such_a_server_refuses_what_it_should(cluster: Cluster, install: Any) -> None:
