@@ -18,9 +18,9 @@ Takes root and pipeline.
 {{- if not (index $p.file $end) -}}
 {{- fail (printf "%s.file.%s is missing: in a cluster there is no command line to name one" $at $end) -}}
 {{- end -}}
-{{- range $key, $value := index $p.file $end -}}
-{{- if and (regexMatch "(?i)(password|secret|token)$" $key) (kindIs "string" $value) (not (regexMatch "^\\$\\{(env|file):[^{}]+\\}$" $value)) -}}
-{{- fail (printf "%s.file.%s.%s holds a secret, which a ConfigMap would show; put it into a Secret, name that in secretEnv, and write ${env:NAME}" $at $end $key) -}}
+{{- range $found := regexFindAll `"\w*(password|secret|token)":"([^"\\]|\\.)*"` (index $p.file $end | toJson) -1 -}}
+{{- if not (regexMatch `:"\$\{(env|file):[^{}]+\}"$` $found) -}}
+{{- fail (printf "%s.file.%s: %s holds a secret, which a ConfigMap would show; put it into a Secret, name that in secretEnv, and write ${env:NAME}" $at $end (regexFind `\w+` $found)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -60,7 +60,17 @@ DRAIN = pytest.mark.skipif(
         (values(file__sink=None), "pipelines.watch.file.sink is missing"),
         (
             values(file__source__password="hunter2"),
-            "pipelines.watch.file.source.password holds a secret, which a ConfigMap would show",
+            "pipelines.watch.file.source: password holds a secret, which a ConfigMap would show",
+        ),
+        (
+            values(
+                file__sink__oauth={
+                    "token_endpoint": "https://idp",
+                    "client_id": "watch",
+                    "client_secret": "hunter2",
+                }
+            ),
+            "pipelines.watch.file.sink: client_secret holds a secret",
         ),
         (
             values(file__source__username="${env:KAFKA_USER}"),
