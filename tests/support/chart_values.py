@@ -5,11 +5,21 @@ from __future__ import annotations
 import copy
 from typing import Any, TypeAlias
 
+from sensorium_plugins.sources import KafkaSourceConfig
+
 Values: TypeAlias = dict[str, Any]
+
+#: Whether the Kafka source can share partitions out: without, a pipeline has one pod.
+GROUPS = "group" in KafkaSourceConfig.model_fields
 
 FILE: Values = {
     "pipeline": "watch",
-    "source": {"plugin": "kafka", "bootstrap_servers": "kafka:9092", "start": "latest"},
+    "source": {
+        "plugin": "kafka",
+        "bootstrap_servers": "kafka:9092",
+        "start": "latest",
+        **({"group": "watch"} if GROUPS else {}),
+    },
     "streams": {
         "accel": {
             "modality": "sensor-stats",
@@ -65,10 +75,13 @@ def values(**changes: Any) -> Values:
     return changed({"pipelines": {"watch": {"file": FILE}}}, paths)
 
 
-ALL_ON = {
+SCALED = {
     "autoscaling__enabled": True,
     "autoscaling__prometheus": "http://prometheus.monitoring:9090",
     "autoscaling__authentication": "prometheus",
+}
+ALL_ON = {
+    **(SCALED if GROUPS else {}),
     "podDisruptionBudget__enabled": True,
     "networkPolicy__enabled": True,
     "metrics__podMonitor__enabled": True,
@@ -78,9 +91,8 @@ ALL_ON = {
 ALL_OFF = {"serviceAccount__create": False, "test__enabled": False}
 SECURE = {
     "file__source": {
-        "plugin": "kafka",
+        **FILE["source"],
         "bootstrap_servers": "kafka:9093",
-        "start": "latest",
         "security_protocol": "SASL_SSL",
         "sasl_mechanism": "SCRAM-SHA-512",
         "username": "watch",

@@ -18,6 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ API_SERVER = GoProgram(
     {"k8s.io/component-base/version.gitVersion": f"v{_VERSION}"},
 )
 ETCD = GoProgram("etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3", "v3.6.13")
-_START_SECONDS = 90
+_START_SECONDS = 180
+_BUSY_SECONDS = 30
 
 
 class RefusedError(Exception):
@@ -80,15 +82,24 @@ class Cluster:
             {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
             method=method,
         )
-        try:
-            with urllib.request.urlopen(request, timeout=30, context=self._context) as response:
-                text = response.read()
-        except urllib.error.HTTPError as error:
-            raise RefusedError(error.read().decode(errors="replace")) from None
+        text = self._answer(request)
         try:
             return json.loads(text)
         except ValueError:
             return text.decode()
+
+    def _answer(self, request: urllib.request.Request) -> bytes:
+        end = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=30, context=self._context) as response:
+                    text: bytes = response.read()
+                    return text
+            except urllib.error.HTTPError as error:
+                # So it asks its clients to try again, as while it makes a place for a new kind.
+                if error.code != HTTPStatus.TOO_MANY_REQUESTS or time.monotonic() > end:
+                    raise RefusedError(error.read().decode(errors="replace")) from None
+            time.sleep(0.1)
 
     def create(self, manifest: dict[str, Any], namespace: str | None = None) -> Any:
         """Create an object; a field that the server does not know is an error.

@@ -50,24 +50,34 @@ the number of workers that the fewest and the most replicas need. Takes root and
 */}}
 {{- define "sensorium.workerGroups" -}}
 {{- $workers := .root.Values.ray.workers -}}
-{{- $ingest := dict "placement" "replica" "cpus" 1 "gpus" 0 "accelerator" "" "min" 1 "max" .pipeline.settings.partitions -}}
-{{- $groups := dict "cpu" (dict "accelerator" "" "gpus" 0 "cpus" (list 0.0 0.0) "share" (list 0.0 0.0)) -}}
+{{- $ingest := dict "placement" "replica" "cpus" 1 "gpus" 0 "accelerator" "" "min" 1 "max" 1 -}}
+{{- $groups := dict -}}
 {{- range $part := prepend (values .pipeline.parts) $ingest -}}
 {{- if eq $part.placement "replica" -}}
-{{- $name := ternary (printf "gpu-%s" ($part.accelerator | default "any" | lower | replace "_" "-")) "cpu" (gt ($part.gpus | float64) 0.0) -}}
-{{- $group := index $groups $name | default (dict "accelerator" $part.accelerator "gpus" $workers.gpus "cpus" (list 0.0 0.0) "share" (list 0.0 0.0)) -}}
-{{- $cpus := list (addf (index $group.cpus 0) (mulf $part.cpus $part.min)) (addf (index $group.cpus 1) (mulf $part.cpus $part.max)) -}}
-{{- $share := list (addf (index $group.share 0) (mulf $part.gpus $part.min)) (addf (index $group.share 1) (mulf $part.gpus $part.max)) -}}
-{{- $_ := set $groups $name (mustMergeOverwrite $group (dict "cpus" $cpus "share" $share)) -}}
+{{- $name := "cpu" -}}
+{{- $share := 0.0 -}}
+{{- if $part.gpus -}}
+{{- $name = printf "gpu-%s" ($part.accelerator | default "any" | lower | replace "_" "-") -}}
+{{- /* Replicas share one GPU, and none is spread over two: of 0.6 each, one fits, not 1.67. */ -}}
+{{- $share = $part.gpus -}}
+{{- if lt ($part.gpus | float64) 1.0 -}}
+{{- $share = divf 1 (divf 1 $part.gpus | floor) -}}
 {{- end -}}
 {{- end -}}
-{{- range $name, $group := $groups -}}
-{{- range $index, $key := list "min" "max" -}}
-{{- $count := divf (index $group.cpus $index) $workers.cpu | ceil -}}
-{{- if $group.gpus -}}
-{{- $count = max $count (divf (index $group.share $index) $workers.gpus | ceil) -}}
+{{- $group := index $groups $name | default (dict "accelerator" $part.accelerator "gpus" (ternary $workers.gpus 0 (gt $share 0.0))) -}}
+{{- range $bound := list "min" "max" -}}
+{{- $cpus := mulf $part.cpus (index $part $bound) | addf (dig $bound "cpus" 0.0 $group) -}}
+{{- $gpus := mulf $share (index $part $bound) | addf (dig $bound "gpus" 0.0 $group) -}}
+{{- $_ := set $group $bound (dict "cpus" $cpus "gpus" $gpus) -}}
 {{- end -}}
-{{- $_ := set $group $key (max 1 $count) -}}
+{{- $_ := set $groups $name $group -}}
+{{- end -}}
+{{- end -}}
+{{- range $group := $groups -}}
+{{- range $bound := list "min" "max" -}}
+{{- $need := index $group $bound -}}
+{{- $count := list 1 (divf $need.cpus $workers.cpu | ceil) (round (divf $need.gpus $workers.gpus) 6 | ceil) -}}
+{{- $_ := set $group $bound (max (index $count 0) (index $count 1) (index $count 2)) -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $groups -}}

@@ -18,9 +18,9 @@ Takes root and pipeline.
 {{- if not (index $p.file $end) -}}
 {{- fail (printf "%s.file.%s is missing: in a cluster there is no command line to name one" $at $end) -}}
 {{- end -}}
-{{- range $key, $value := index $p.file $end -}}
-{{- if and (regexMatch "(?i)(password|secret|token)$" $key) (kindIs "string" $value) (not (regexMatch "^\\$\\{(env|file):[^{}]+\\}$" $value)) -}}
-{{- fail (printf "%s.file.%s.%s holds a secret, which a ConfigMap would show; put it into a Secret, name that in secretEnv, and write ${env:NAME}" $at $end $key) -}}
+{{- range $found := regexFindAll `"\w*(password|secret|token)":"([^"\\]|\\.)*"` (index $p.file $end | toJson) -1 -}}
+{{- if not (regexMatch `:"\$\{(env|file):[^{}]+\}"$` $found) -}}
+{{- fail (printf "%s.file.%s: %s holds a secret, which a ConfigMap would show; put it into a Secret, name that in secretEnv, and write ${env:NAME}" $at $end (regexFind `\w+` $found)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -36,14 +36,22 @@ Takes root and pipeline.
 {{- end -}}
 {{- end -}}
 {{- if eq .root.Values.runtime.mode "ray" -}}
+{{- $workers := .root.Values.ray.workers -}}
 {{- range $part, $needs := $p.parts -}}
+{{- if and (eq $needs.placement "replica") (or (gt (float64 $needs.gpus) (float64 $workers.gpus)) (gt (float64 $needs.cpus) (float64 $workers.cpu))) -}}
+{{- fail (printf "%s.file.%s asks for %v CPUs and %v GPUs, and a worker has %v and %v: no replica would find a place; raise ray.workers.cpu or ray.workers.gpus" $at $part $needs.cpus $needs.gpus $workers.cpu $workers.gpus) -}}
+{{- end -}}
 {{- if and $needs.gpus (eq $needs.placement "inline") -}}
 {{- fail (printf "%s.file.%s asks for GPUs, and placement inline would run it in the ingest deployment, which has none; set placement: replica" $at $part) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- $drain := include "sensorium.seconds" (($p.file.runtime).drain | default "30s") | float64 -}}
+{{- if le (float64 $settings.terminationGracePeriodSeconds) $drain -}}
+{{- fail (printf "%s.terminationGracePeriodSeconds is %v, and the engine may take %v s to finish what is in flight (file.runtime.drain); give it more than that, with some seconds to commit" $at $settings.terminationGracePeriodSeconds $drain) -}}
+{{- end -}}
 {{- include "sensorium.validateCheckpoint" (dict "at" $at "pipeline" $p) -}}
-{{- include "sensorium.validateScaling" (dict "root" .root "at" $at "settings" $settings) -}}
+{{- include "sensorium.validateScaling" (dict "root" .root "at" $at "settings" $settings "source" $p.file.source) -}}
 {{- end -}}
 
 {{- define "sensorium.validateCheckpoint" -}}
@@ -69,6 +77,15 @@ Takes root and pipeline.
 {{- if gt (int .settings.replicas) (int .settings.partitions) -}}
 {{- fail (printf "%s has %d replicas and %d partitions: a pod without a partition does nothing; lower replicas, or set partitions to the topics' number" .at (int .settings.replicas) (int .settings.partitions)) -}}
 {{- end -}}
+{{- $several := and (eq .root.Values.runtime.mode "standalone") (or $scaling.enabled (gt (int .settings.replicas) 1)) -}}
+{{- if and $several (eq .source.plugin "kafka") -}}
+{{- if not .source.group -}}
+{{- fail (printf "%s may have several pods, and without file.source.group each would read everything and predict it again; name a consumer group" .at) -}}
+{{- end -}}
+{{- if .source.group_instance_id -}}
+{{- fail (printf "%s may have several pods, and file.source.group_instance_id would give all of them the same name, so that they expel each other; leave it out" .at) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $scaling.enabled (eq .root.Values.runtime.mode "ray") -}}
 {{- fail "autoscaling scales the Deployment of mode standalone; in mode ray set replicas {min, max} in the pipeline file, and ray.autoscaling.enabled" -}}
 {{- end -}}
@@ -82,5 +99,19 @@ Takes root and pipeline.
 {{- if gt (int $scaling.min) (default .settings.partitions $scaling.max | int) -}}
 {{- fail (printf "autoscaling.min is %d, which is more than the most pods of %s (%d)" (int $scaling.min) .at (default .settings.partitions $scaling.max | int)) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A duration of the pipeline file, in seconds: 1m30s, or whole nanoseconds. */}}
+{{- define "sensorium.seconds" -}}
+{{- if kindIs "string" . -}}
+{{- $units := dict "ns" 0.000000001 "us" 0.000001 "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 "d" 86400.0 -}}
+{{- $total := 0.0 -}}
+{{- range regexFindAll "[0-9.]+(ns|us|ms|s|m|h|d)" . -1 -}}
+{{- $total = mulf (regexFind "[0-9.]+" .) (index $units (regexFind "[a-z]+" .)) | addf $total -}}
+{{- end -}}
+{{- $total -}}
+{{- else -}}
+{{- divf . 1000000000 -}}
 {{- end -}}
 {{- end -}}

@@ -167,6 +167,8 @@ def test_the_pipeline_of_the_chart_runs_and_stops(
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=spec["terminationGracePeriodSeconds"])
     assert json.loads(found[0][0].value)["key"] == "wrist", output
+    # As the chart asks, each line of the log is an object; what follows is the summary.
+    assert json.loads(output.splitlines()[0])["pipeline"] == "watch"
     # It ended by itself, in the time that the pod has.
     assert process.returncode == 0, output
 

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
-from chart_values import GPUS, SECURE, values
+from chart_values import FILE, GPUS, SECURE, values
 from helm_program import of_kind
 
 ROOT = Path(__file__).parents[3]
@@ -110,16 +111,36 @@ def test_only_the_head_beside_the_autoscaler_speaks_to_kubernetes(one: Any) -> N
     assert not any(pod["automountServiceAccountToken"] for pod in workers)
 
 
+def sizes(service: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    return {name: (it["minReplicas"], it["maxReplicas"]) for name, it in groups_of(service).items()}
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [
+        # 5 replicas of half a GPU: two to a worker of one GPU.
+        ({"resources": {"num_gpus": 0.5}}, {"cpu": (1, 1), "gpu-any": (1, 3)}),
+        # Of 0.6, one fits on a GPU; three of a third do.
+        ({"resources": {"num_gpus": 0.6}}, {"cpu": (1, 1), "gpu-any": (1, 5)}),
+        ({"resources": {"num_gpus": 1 / 3}}, {"cpu": (1, 1), "gpu-any": (1, 2)}),
+        # Here CPUs decide: 4 to a worker.
+        ({"resources": {"num_gpus": 0.1, "num_cpus": 2}}, {"cpu": (1, 1), "gpu-any": (1, 3)}),
+        # And of 5 times 2 and the ingest replica's 1, 11.
+        ({"resources": {"num_cpus": 2}}, {"cpu": (1, 3)}),
+    ],
+)
+def test_groups_are_as_large_as_the_replicas_need(
+    one: Any, stream: dict[str, Any], expected: dict[str, tuple[int, int]]
+) -> None:
+    stream |= {**FILE["streams"]["gyro"], "placement": "replica", "replicas": {"min": 1, "max": 5}}
+    assert sizes(one("RayService", values(**RAY, file__streams__gyro=stream))) == expected
+
+
 def test_groups_follow_from_the_resources_of_the_pipeline_file(one: Any) -> None:
     """The gyroscope: 1 to 5 replicas of half an L4. The fusion: a quarter of any GPU."""
-    given = values(**RAY, **GPUS, watch__partitions=6, ray__workers__cpu=4)
-    groups = groups_of(one("RayService", given))
-    assert {name: (it["minReplicas"], it["maxReplicas"]) for name, it in groups.items()} == {
-        # Up to 6 ingest replicas of a CPU each, 4 to a worker.
-        "cpu": (1, 2),
-        "gpu-l4": (1, 3),
-        "gpu-any": (1, 1),
-    }
+    service = one("RayService", values(**RAY, **GPUS))
+    assert sizes(service) == {"cpu": (1, 1), "gpu-l4": (1, 3), "gpu-any": (1, 1)}
+    groups = groups_of(service)
     assert all(it["replicas"] == it["maxReplicas"] for it in groups.values())
     pod = groups["gpu-l4"]["template"]["spec"]
     assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1

@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chart_values import FILE, GPUS, changed, values
+from chart_values import FILE, GPUS, GROUPS, SCALED, changed, values
 from helm_program import HelmError
 
-SCALED = {"autoscaling__enabled": True, "autoscaling__prometheus": "http://prometheus:9090"}
+from sensorium.host._config import RuntimeConfig
+
+ALONE = {key: it for key, it in FILE["source"].items() if key != "group"}
 RAY = {"runtime__mode": "ray"}
+GROUPED = pytest.mark.skipif(not GROUPS, reason="this version's Kafka source has no group")
+DRAIN = pytest.mark.skipif(
+    "drain" not in RuntimeConfig.model_fields, reason="this version has no runtime.drain"
+)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +60,17 @@ RAY = {"runtime__mode": "ray"}
         (values(file__sink=None), "pipelines.watch.file.sink is missing"),
         (
             values(file__source__password="hunter2"),
-            "pipelines.watch.file.source.password holds a secret, which a ConfigMap would show",
+            "pipelines.watch.file.source: password holds a secret, which a ConfigMap would show",
+        ),
+        (
+            values(
+                file__sink__oauth={
+                    "token_endpoint": "https://idp",
+                    "client_id": "watch",
+                    "client_secret": "hunter2",
+                }
+            ),
+            "pipelines.watch.file.sink: client_secret holds a secret",
         ),
         (
             values(file__source__username="${env:KAFKA_USER}"),
@@ -83,18 +99,51 @@ RAY = {"runtime__mode": "ray"}
             "pipelines.watch.checkpoint has both existingClaim and copy.image",
         ),
         (
+            values(watch__terminationGracePeriodSeconds=30),
+            "terminationGracePeriodSeconds is 30, and the engine may take 30 s to finish",
+        ),
+        pytest.param(
+            values(file__runtime={"drain": "1m30s500ms"}),
+            "terminationGracePeriodSeconds is 60, and the engine may take 90.5 s to finish",
+            marks=DRAIN,
+        ),
+        (
+            values(watch__replicas=2, watch__partitions=2, file__source=ALONE),
+            "pipelines.watch may have several pods, and without file.source.group each would read",
+        ),
+        (
+            values(**SCALED, file__source=ALONE),
+            "pipelines.watch may have several pods, and without file.source.group each would read",
+        ),
+        pytest.param(
+            values(**SCALED, file__source__group_instance_id="one"),
+            "file.source.group_instance_id would give all of them the same name",
+            marks=GROUPED,
+        ),
+        (
             values(watch__replicas=3, watch__partitions=2),
             "pipelines.watch has 3 replicas and 2 partitions: a pod without a partition does",
         ),
-        (
+        pytest.param(
             values(**SCALED, watch__partitions=2, autoscaling__max=3),
             "autoscaling.max is 3, and pipelines.watch has 2 partitions",
+            marks=GROUPED,
         ),
-        (values(**SCALED, autoscaling__min=2), "autoscaling.min is 2, which is more than"),
-        (values(autoscaling__enabled=True), "autoscaling.prometheus is missing"),
+        pytest.param(
+            values(**SCALED, autoscaling__min=2),
+            "autoscaling.min is 2, which is more than",
+            marks=GROUPED,
+        ),
+        pytest.param(
+            values(autoscaling__enabled=True), "autoscaling.prometheus is missing", marks=GROUPED
+        ),
         (
             values(**RAY, file__streams__gyro__resources={"num_gpus": 1}),
             "watch.file.streams.gyro asks for GPUs, and placement inline would run it",
+        ),
+        (
+            values(**RAY, file__fusion={**GPUS["file__fusion"], "resources": {"num_gpus": 2}}),
+            "file.fusion asks for 1 CPUs and 2 GPUs, and a worker has 4 and 1: no replica would",
         ),
         (values(**SCALED, **RAY), "autoscaling scales the Deployment of mode standalone"),
         (

@@ -50,6 +50,9 @@ def test_it_is_that_of_the_command(one: Any, monkeypatch: pytest.MonkeyPatch) ->
     # What each replica makes of it is the same, too, though defaults are left out here.
     settings = {it["name"]: it["user_config"] for it in ours["deployments"]}
     assert set(settings) == {it["name"] for it in theirs["deployments"]}
+    # As many as the chart's workers have room for.
+    [ingest] = [it for it in theirs["deployments"] if it["name"] == "ingest"]
+    assert ingest["num_replicas"] == 1
     for deployment in theirs["deployments"]:
         found = pipeline_of(ours["args"], settings[deployment["name"]])
         expected = pipeline_of(theirs["args"], deployment["user_config"])

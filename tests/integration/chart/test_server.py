@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 import yaml
-from chart_values import ALL_ON, GPUS, SECURE, values
+from chart_values import ALL_ON, GPUS, GROUPS, SECURE, values
 from go_programs import NoProgramError
 from helm_program import CHART, Helm
 from kubernetes_schemas import NoSchemaError, crds_folder
 from kubernetes_server import Cluster, RefusedError, kubernetes_server
+
+# Its start takes a while where the machine has other things to do.
+pytestmark = pytest.mark.timeout(300)
 
 COPY = {"image": "models:1", "command": ["cp", "/watch.safetensors", "/models/"]}
 STANDALONE = {
@@ -56,14 +59,14 @@ def wait_for_kinds(cluster: Cluster, definitions: list[dict[str, Any]]) -> None:
 
 @pytest.fixture
 def install(cluster: Cluster, helm: Helm, tmp_path: Path) -> Any:
-    """Install the chart in a namespace of its own that admits restricted pods only."""
+    """Install the chart in a namespace of its own that admits restricted pods only; its notes."""
 
-    def run(namespace: str, given: dict[str, Any]) -> None:
+    def run(namespace: str, given: dict[str, Any]) -> str:
         space = {"name": namespace, "labels": ADMITTED}
         cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": space})
         path = tmp_path / "values.json"
         path.write_text(json.dumps(given), encoding="utf-8")
-        helm.run(
+        return helm.run(
             "install", "demo", str(CHART), "--values", str(path), "--namespace", namespace,
             "--kubeconfig", str(cluster.kubeconfig),
         )  # fmt: skip
@@ -79,21 +82,25 @@ def make_pod(cluster: Cluster, namespace: str, name: str, template: dict[str, An
 
 
 def test_standalone_is_installed_and_its_pods_are_admitted(cluster: Cluster, install: Any) -> None:
-    install("standalone", values(**STANDALONE))
+    notes = install("standalone", values(**STANDALONE))
+    assert "kubectl -n standalone rollout status deployment/demo-sensorium-watch" in notes
+    assert "helm test demo --namespace standalone --logs" in notes
+    assert "nothing scrapes the pods yet" not in notes
     [deployment] = cluster.list("apps/v1", "Deployment", "standalone")
     make_pod(cluster, "standalone", "engine", deployment["spec"]["template"])
     for group, kind in [
-        ("keda.sh/v1alpha1", "ScaledObject"),
         ("policy/v1", "PodDisruptionBudget"),
         ("networking.k8s.io/v1", "NetworkPolicy"),
         ("monitoring.coreos.com/v1", "PodMonitor"),
         ("v1", "ServiceAccount"),
     ]:
         assert len(cluster.list(group, kind, "standalone")) == 1, kind
+    assert len(cluster.list("keda.sh/v1alpha1", "ScaledObject", "standalone")) == int(GROUPS)
 
 
 def test_ray_is_installed_and_its_pods_are_admitted(cluster: Cluster, install: Any) -> None:
-    install("ray", values(**RAY))
+    notes = install("ray", values(**RAY))
+    assert "kubectl -n ray get rayservice demo-sensorium-watch" in notes
     [service] = cluster.list("ray.io/v1", "RayService", "ray")
     ray = service["spec"]["rayClusterConfig"]
     make_pod(cluster, "ray", "head", ray["headGroupSpec"]["template"])
@@ -104,13 +111,17 @@ def test_ray_is_installed_and_its_pods_are_admitted(cluster: Cluster, install: A
 
 def test_the_pods_of_helm_test_are_admitted(cluster: Cluster, install: Any, render: Any) -> None:
     given = values(**SECURE)
-    install("tested", given)
+    assert "nothing scrapes the pods yet" in install("tested", given)
     hooks = [it for it in render(given) if "helm.sh/hook" in it["metadata"].get("annotations", {})]
     for hook in hooks:
         cluster.create(hook, "tested")
         if hook["kind"] == "Job":
             make_pod(cluster, "tested", "test", hook["spec"]["template"])
     assert {it["kind"] for it in hooks} == {"ConfigMap", "Job"}
+
+
+def test_without_a_pipeline_the_notes_say_how_to_begin(install: Any) -> None:
+    assert "There is no pipeline yet." in install("empty", {})
 
 
 def test_such_a_server_refuses_what_it_should(cluster: Cluster, install: Any) -> None:

@@ -19,6 +19,7 @@ import sensorium.demo
 
 ROOT = Path(__file__).parents[3]
 FILE = ROOT / "deploy" / "compose.yaml"
+PIPELINE = ROOT / "deploy" / "compose" / "watch.yaml"
 DEMO = Path(sensorium.demo.__file__).parent / "data"
 SCRIPT = instructions(DOCKERFILE.read_text("utf-8"))
 #: What is Sensorium's own.
@@ -83,11 +84,11 @@ def test_every_command_runs_as_far_as_the_broker(
 ) -> None:
     """With the paths of this place: the image's and the mounted ones are not here."""
     service = model["services"][name]
-    pipeline = (ROOT / "deploy" / "pipelines" / "watch-kafka.yaml").read_text("utf-8")
+    pipeline = PIPELINE.read_text("utf-8")
     pipeline = pipeline.replace("/opt/sensorium/demo", str(DEMO))
     # A name that is never found, and no half minute of looking.
     pipeline = pipeline.replace('"kafka:9092"', '"kafka.invalid:9092", connect_timeout: 100ms')
-    (tmp_path / "watch-kafka.yaml").write_text(pipeline, "utf-8")
+    (tmp_path / "watch.yaml").write_text(pipeline, "utf-8")
     [entry] = [rest for word, rest in SCRIPT if word == "ENTRYPOINT"]
     command = [*(service.get("entrypoint") or json.loads(entry)), *service["command"]]
     assert command[:2] == ["tini", "--"]
@@ -98,6 +99,15 @@ def test_every_command_runs_as_far_as_the_broker(
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert "Kafka at kafka.invalid:9092" in done.stderr
+
+
+def test_the_pipeline_is_watch_with_kafka_at_both_ends() -> None:
+    plain = yaml.safe_load((ROOT / "deploy" / "pipelines" / "watch.yaml").read_text("utf-8"))
+    found = yaml.safe_load(PIPELINE.read_text("utf-8"))
+    ends = {"source", "sink", "observe", "checkpoint"}
+    assert {key: it for key, it in found.items() if key not in ends} == {
+        key: it for key, it in plain.items() if key not in ends
+    }
 
 
 def test_prometheus_loads_the_same_rules() -> None:
