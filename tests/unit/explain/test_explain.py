@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sensorium.align import Aligner
-from sensorium.errors import ConfigError
+from sensorium.errors import ConfigError, RunError
 from sensorium.events import Fate
 from sensorium.explain import draw, explain
 
@@ -200,12 +200,29 @@ def test_every_event_is_told_once_with_the_aligners_own_fate(
         assert str(one.fate) in said(story, f"+{away:.9f}s", one.event.stream)
 
 
-@pytest.mark.parametrize("align", ALIGNS, ids=lambda align: align["policy"])
-def test_it_is_drawn(tell: Tell, align: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("align", "arguments"),
+    [
+        (ALIGNS[0], {"time": "+5s", "stream": "a"}),
+        (ALIGNS[1], {"time": "+5s", "stream": "b"}),
+        (ALIGNS[3], {"time": "+5s"}),
+        (ALIGNS[4], {}),
+    ],
+)
+def test_it_is_drawn(
+    tell: Tell, align: dict[str, Any], arguments: dict[str, str], tmp_path: Path
+) -> None:
     pytest.importorskip("matplotlib", reason="needs pip install 'sensorium[train]'")
     story = tell(disordered(5), align, lateness="200ms", max_delay="5s")
-    for number, arguments in enumerate([{}, {"time": "+5s"}, {"time": "+5s", "stream": "a"}]):
-        path = tmp_path / f"{number}.png"
-        draw(explain(story, **arguments), path)
-        assert path.read_bytes().startswith(b"\x89PNG")
-        assert path.stat().st_size > 10_000
+    draw(explain(story, **arguments), tmp_path / "it.png")
+    picture = (tmp_path / "it.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) > 10_000
+
+
+def test_a_picture_that_cannot_be_written_is_told(tell: Tell, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs pip install 'sensorium[train]'")
+    explanation = explain(tell([line("a", 0.1, 0.2)], WINDOW))
+    for name in ("nowhere/it.png", "it.words"):
+        with pytest.raises(RunError, match=r"the picture cannot be written"):
+            draw(explanation, tmp_path / name)
