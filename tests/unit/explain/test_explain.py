@@ -124,6 +124,14 @@ def test_duplicate_and_invalid_say_of_what_and_by_how_much(tell: Tell) -> None:
     assert "It lasts 1m; max_duration is 10s." in text
 
 
+def test_an_event_of_a_wrong_clock_does_not_set_the_scale(tell: Tell) -> None:
+    records = [line("a", -1e8, 0.1), line("a", 1, 1.1), line("a", 2, 2.1), line("a", 1e8, 2.2)]
+    explanation = explain(tell(records, WINDOW, max_future="5s"))
+    assert "times are from 2023-11-14T22:13:21.000000000Z" in explanation.lines[0]
+    first, last = (time - START for time in explanation.span)
+    assert 0.9 * 10**9 < first < last < 2.1 * 10**9
+
+
 def test_a_dead_letter_of_the_key_is_told(tell: Tell) -> None:
     bad = line("a", 0.5, 0.6, data="no samples")
     text = said(tell([line("a", 0, 0.1), bad], WINDOW))
