@@ -17,7 +17,7 @@ _MS: Final = 1_000_000
 _APPENDED: Final = 1
 #: A partition at its end counts as read up to the clock less this, in ns.
 _MARGIN: Final = 1_000_000_000
-_FETCH_SECONDS: Final = 10.0
+_FETCH_SECONDS: Final = 30.0
 
 
 class KafkaReader(Source):
@@ -101,18 +101,22 @@ class KafkaReader(Source):
             if TopicPartition(self.topics[0], partition) not in self._log_times:
                 return None
             with kafka_errors(self.config, "reading one record"):
-                first, end = (
-                    self._consumer.beginning_offsets([place])[place],
-                    self._consumer.end_offsets([place])[place],
-                )
+                first = self._consumer.beginning_offsets([place])[place]
+                end = self._consumer.end_offsets([place])[place]
                 if not first <= offset < end:
                     return None
                 self._consumer.assign([place])
                 self._consumer.seek(place, offset)
                 until = time.monotonic() + _FETCH_SECONDS
-                while time.monotonic() < until and self._consumer.position(place) <= offset:
+                while self._consumer.position(place) <= offset:
                     for one in self._consumer.poll(timeout_ms=200, max_records=1).get(place, ()):
                         return self._record(one) if one.offset == offset else None
+                    if time.monotonic() > until:
+                        raise RunError(
+                            f"Kafka at {self.config.bootstrap_servers} did not give "
+                            f"{self.topics[0]}[{partition}]@{offset} within {_FETCH_SECONDS:g} s; "
+                            "try again"
+                        )
             return None
         finally:
             self.close()

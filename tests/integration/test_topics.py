@@ -45,8 +45,9 @@ def test_create_makes_what_a_restart_needs_and_a_second_time_nothing(
     made = topics_of(broker, path)
     assert {one.partitions for one in made.values()} == {2}
     assert all(one.append_time and not one.compacted for one in made.values())
-    # 2 (1 s window + 10 s max_duration) + 10 s max_delay + 5 s max_future, and 1 ms for the +1.
-    assert made["accel"].retention == made["gyro"].retention == 3637 * SECOND + SECOND // 1000
+    # 2 (1 s window + 10 s max_duration) + 10 s max_delay + 5 s max_future, and 1 ms for the +1;
+    # 1 min max_lead, 1 h outage.
+    assert made["accel"].retention == made["gyro"].retention == 3697 * SECOND + SECOND // 1000
     assert made["out"].retention == made["dead"].retention == 7 * 86_400 * SECOND
 
     assert main(["topics", "create", str(path), "--outage", "1h"]) == 0
@@ -91,7 +92,7 @@ def test_topics_that_differ_are_shown_with_both_values(
     out = capsys.readouterr().out
     assert out.startswith("nothing was made")
     assert f"unequal numbers of partitions: {path.stem}.accel 1, {path.stem}.gyro 2" in out
-    assert "keeps records for 1m; 1d37s1ns are wanted" in out
+    assert "keeps records for 1m; 1d1m37s1ns are wanted" in out
     assert "keeps 1000 bytes of a partition" in out
     assert "is compacted" in out
     assert "is stamped by its producers (CreateTime); LogAppendTime is wanted" in out
@@ -115,6 +116,8 @@ def test_what_cannot_be_kept_long_enough_is_refused(
     path = pipeline_file()
     assert main(["topics", "create", str(path), "--set", "streams.accel.max_delay=inf"]) == 2
     assert "give every stream a finite max_delay" in capsys.readouterr().err
+    assert main(["topics", "create", str(path), "--set", "runtime.max_lead=inf"]) == 2
+    assert "runtime.max_lead: a topic may be read ever so far ahead" in capsys.readouterr().err
 
 
 def test_a_source_without_topics_is_refused(pipeline_file: PipelineFile, capsys: Capture) -> None:

@@ -19,6 +19,8 @@ __all__ = ["Explanation", "explain"]
 _MOST: Final = 10
 #: What a summary has something to say about.
 _WRONG: Final = (Fate.LATE, Fate.INVALID, Fate.EVICTED, Fate.UNMATCHED, Fate.DUPLICATE)
+#: What may lie anywhere, as its clock may be wrong.
+_REFUSED: Final = (Fate.LATE, Fate.INVALID, Fate.DUPLICATE)
 _SECOND: Final = 1_000_000_000
 _MS: Final = 1_000_000
 
@@ -77,11 +79,8 @@ def explain(
         raise ConfigError(
             f"there is no stream {stream!r}; there are {', '.join(story.pipeline.streams)}"
         )
-    times = [one.event.time for one in story.events] + [
-        letter.time for letter in story.letters if letter.time is not None
-    ]
-    first, last = min(times, default=0), max(times, default=0)
-    axis = TimeAxis(first, exact=last - first < _MS)
+    first, last = _extent(story)
+    axis = TimeAxis(first, exact=0 < last - first < _MS)
     head = f"{story.key}: times are from {axis.began}, its first event."
     if time is None:
         margin = max((last - first) // 50, 1)
@@ -89,30 +88,48 @@ def explain(
         return Explanation(story, axis, lines, None, None, (first - margin, last + margin))
     moment = axis.read(time)
     if stream is None:
-        sets = _sets_at(story, moment)
-        near = [
-            min(found, key=lambda one: abs(one.event.time - moment))
-            for name in story.pipeline.streams
-            if (found := story.of_stream(name))
-        ]
-        lines = [head, f"At {axis(moment)}:"]
-        lines += [set_words(story, one, axis) for one in sets] or ["No set is near."]
-        lines += [event_words(story, one, axis) for one in near]
-        return Explanation(story, axis, lines, None, moment, _span(story, moment, sets, around))
+        return _at_moment(story, axis, head, moment, around)
+    return _of_event(story, axis, head, stream, moment, around)
+
+
+def _extent(story: Story) -> tuple[int, int]:
+    """The first and the last event time; of a wrong clock's events only if there are no others."""
+    times = [one.event.time for one in story.events if one.fate not in _REFUSED]
+    times = times or [one.event.time for one in story.events]
+    times = times or [one.time for one in story.letters if one.time is not None]
+    return min(times, default=0), max(times, default=0)
+
+
+def _at_moment(
+    story: Story, axis: TimeAxis, head: str, moment: int, around: int | None
+) -> Explanation:
+    sets = _sets_at(story, moment)
+    near = [
+        min(found, key=lambda one: abs(one.event.time - moment))
+        for name in story.pipeline.streams
+        if (found := story.of_stream(name))
+    ]
+    lines = [head, f"At {axis(moment)}:"]
+    lines += [set_words(story, one, axis) for one in sets] or ["No set is near."]
+    lines += [event_words(story, one, axis) for one in near]
+    return Explanation(story, axis, lines, None, moment, _span(story, moment, sets, around))
+
+
+def _of_event(
+    story: Story, axis: TimeAxis, head: str, stream: str, moment: int, around: int | None
+) -> Explanation:
     found = story.of_stream(stream)
     if not found:
         raise ConfigError(f"the recording has no event of {stream} for the key {story.key!r}")
-    nearest = min(found, key=lambda one: abs(one.event.time - moment)).event.time
+    at = min(found, key=lambda one: abs(one.event.time - moment)).event.time
     # Of several at that time, duplicates come last.
     same = sorted(
-        (one for one in found if one.event.time == nearest),
-        key=lambda one: one.fate is Fate.DUPLICATE,
+        (one for one in found if one.event.time == at), key=lambda one: one.fate is Fate.DUPLICATE
     )
     focus = same[0]
-    sets = story.sets_with(focus.event) or _sets_at(story, focus.event.time)
+    sets = story.sets_with(focus.event) or _sets_at(story, at)
     lines = [head, *(event_words(story, one, axis) for one in same)]
     lines += [set_words(story, one, axis) for one in sets]
-    at = focus.event.time
     return Explanation(story, axis, lines, focus, at, _span(story, at, sets, around))
 
 

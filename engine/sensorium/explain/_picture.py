@@ -28,7 +28,7 @@ _MARKS: Final[Mapping[Fate, tuple[str, str]]] = {
 }
 _WHOLE: Final = "#2e7d32"
 _PARTIAL: Final = "#e08a00"
-_MOST_SETS: Final = 60
+_MOST_SETS: Final = 300
 
 
 def draw(explanation: Explanation, path: Path) -> None:
@@ -105,18 +105,22 @@ def _draw_events(axes: Any, explanation: Explanation, rows: Mapping[str, int]) -
 
 def _draw_sets(axes: Any, explanation: Explanation, rows: Mapping[str, int]) -> float:
     """Draw those that are in sight; gives the height that they take above the rows."""
-    first, last = explanation.span
-    sets = [
-        shown
-        for shown in explanation.story.sets
-        if first <= max(shown.aligned.end, shown.aligned.time) and shown.aligned.start <= last
-    ][:_MOST_SETS]
+    sets = _in_sight(explanation)[:_MOST_SETS]
     top = len(rows) - 0.35
     if explanation.story.pipeline.policy.name == "window":
         return _draw_windows(axes, explanation, rows, sets, top)
     for shown in sets:
         _draw_link(axes, explanation, rows, shown.aligned)
     return top
+
+
+def _in_sight(explanation: Explanation) -> list[Shown]:
+    first, last = explanation.span
+    return [
+        shown
+        for shown in explanation.story.sets
+        if first <= max(shown.aligned.end, shown.aligned.time) and shown.aligned.start <= last
+    ]
 
 
 def _draw_windows(
@@ -246,7 +250,10 @@ def _dress(axes: Any, explanation: Explanation, rows: Mapping[str, int], *, top:
         axes.axhline(y, color="#dddddd", linewidth=0.8, zorder=0)
     axes.set_xlabel(f"seconds of event time after {explanation.axis.began}")
     policy = explanation.story.pipeline.policy
-    axes.set_title(f"{explanation.story.key}, policy {policy.name}", loc="left", fontsize=11)
+    title = f"{explanation.story.key}, policy {policy.name}"
+    if (count := len(_in_sight(explanation))) > _MOST_SETS:
+        title += f"; the first {_MOST_SETS} of {count} sets are drawn"
+    axes.set_title(title, loc="left", fontsize=11)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
 

@@ -86,12 +86,12 @@ def plan_topics(
         How many copies; None to leave it to the log.
     outage
         How long the engine may be down without losing a record, in ns. Streams' topics keep their
-        records for the horizon longer.
+        records longer by the horizon and ``runtime.max_lead``.
 
     Raises
     ------
     ConfigError
-        If the horizon is infinite, or the source has no log.
+        If the horizon or ``max_lead`` is infinite, or the source has no log.
     RunError
         If a log cannot be reached.
     """
@@ -110,7 +110,7 @@ def plan_topics(
     count = partitions or min(
         (topic.partitions for topic in inputs.values()), default=_DEFAULT_PARTITIONS
     )
-    retention = span + outage
+    retention = span + _finite_lead(pipeline) + outage
     read = Topic(
         "",
         count,
@@ -142,6 +142,18 @@ def _finite_horizon(pipeline: Pipeline) -> Duration:
             path="streams",
         )
     return span
+
+
+def _finite_lead(pipeline: Pipeline) -> Duration:
+    """How far one topic may be read ahead of the others, which then have to be there as long."""
+    lead = pipeline.config.runtime.max_lead
+    if lead == INFINITY:
+        raise ConfigError(
+            "a topic may be read ever so far ahead of the others, and none keeps its records as "
+            "long: set a finite duration, as 1m",
+            path="runtime.max_lead",
+        )
+    return lead
 
 
 def create_topics(pipeline: Pipeline, plan: TopicPlan) -> list[Topic]:
@@ -227,7 +239,7 @@ def _differences(one: PlannedTopic, there: Topic, *, asked: bool) -> Iterator[Fi
             "warning",
             f"keeps records for {format_duration(there.retention)}; "
             f"{format_duration(wanted.retention)} are wanted"
-            + (" (the horizon and the outage to survive)" if is_input else ""),
+            + (" (the horizon, max_lead and the outage to survive)" if is_input else ""),
             setting("retention.ms", _milliseconds(wanted.retention)),
         )
     if there.max_bytes is not None and is_input:

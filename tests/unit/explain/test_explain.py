@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sensorium.align import Aligner
-from sensorium.errors import ConfigError
+from sensorium.errors import ConfigError, RunError
 from sensorium.events import Fate
 from sensorium.explain import draw, explain
 
@@ -124,6 +124,14 @@ def test_duplicate_and_invalid_say_of_what_and_by_how_much(tell: Tell) -> None:
     assert "It lasts 1m; max_duration is 10s." in text
 
 
+def test_an_event_of_a_wrong_clock_does_not_set_the_scale(tell: Tell) -> None:
+    records = [line("a", -1e8, 0.1), line("a", 1, 1.1), line("a", 2, 2.1), line("a", 1e8, 2.2)]
+    explanation = explain(tell(records, WINDOW, max_future="5s"))
+    assert "times are from 2023-11-14T22:13:21.000000000Z" in explanation.lines[0]
+    first, last = (time - START for time in explanation.span)
+    assert 0.9 * 10**9 < first < last < 2.1 * 10**9
+
+
 def test_a_dead_letter_of_the_key_is_told(tell: Tell) -> None:
     bad = line("a", 0.5, 0.6, data="no samples")
     text = said(tell([line("a", 0, 0.1), bad], WINDOW))
@@ -200,12 +208,29 @@ def test_every_event_is_told_once_with_the_aligners_own_fate(
         assert str(one.fate) in said(story, f"+{away:.9f}s", one.event.stream)
 
 
-@pytest.mark.parametrize("align", ALIGNS, ids=lambda align: align["policy"])
-def test_it_is_drawn(tell: Tell, align: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("align", "arguments"),
+    [
+        (ALIGNS[0], {"time": "+5s", "stream": "a"}),
+        (ALIGNS[1], {"time": "+5s", "stream": "b"}),
+        (ALIGNS[3], {"time": "+5s"}),
+        (ALIGNS[4], {}),
+    ],
+)
+def test_it_is_drawn(
+    tell: Tell, align: dict[str, Any], arguments: dict[str, str], tmp_path: Path
+) -> None:
     pytest.importorskip("matplotlib", reason="needs pip install 'sensorium[train]'")
     story = tell(disordered(5), align, lateness="200ms", max_delay="5s")
-    for number, arguments in enumerate([{}, {"time": "+5s"}, {"time": "+5s", "stream": "a"}]):
-        path = tmp_path / f"{number}.png"
-        draw(explain(story, **arguments), path)
-        assert path.read_bytes().startswith(b"\x89PNG")
-        assert path.stat().st_size > 10_000
+    draw(explain(story, **arguments), tmp_path / "it.png")
+    picture = (tmp_path / "it.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) > 10_000
+
+
+def test_a_picture_that_cannot_be_written_is_told(tell: Tell, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs pip install 'sensorium[train]'")
+    explanation = explain(tell([line("a", 0.1, 0.2)], WINDOW))
+    for name in ("nowhere/it.png", "it.words"):
+        with pytest.raises(RunError, match=r"the picture cannot be written"):
+            draw(explanation, tmp_path / name)

@@ -66,9 +66,10 @@ class ShelfReader(Source):
     def poll(self, limit: int, timeout: float) -> Batch:
         found = [
             record
-            for place, them in SHELF.records.items()
+            # Copies: another thread may write meanwhile.
+            for place, them in list(SHELF.records.items())
             if place.topic in self.topics
-            for record in them
+            for record in list(them)
             if record.origin not in self.given
         ][:limit]
         self.given |= {record.origin for record in found}
