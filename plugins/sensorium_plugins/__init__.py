@@ -8,6 +8,7 @@ from sensorium.align import Approximate, Exact, Nearest, Window
 from sensorium.hookspecs import hookimpl
 from sensorium.plugin import Fusion, Modality, Policy, Sink, Source, Task
 from sensorium_plugins.fusions import Concat, Gated, Late, Max, Mean, Transformer, Weighted
+from sensorium_plugins.fusions import Triton as TritonFusion
 from sensorium_plugins.modalities import (
     AudioMel,
     ImageCnn,
@@ -20,6 +21,7 @@ from sensorium_plugins.modalities import (
     TextTfidf,
     TextTransformer,
 )
+from sensorium_plugins.modalities import Triton as TritonModality
 from sensorium_plugins.sinks import JsonLinesSink, KafkaSink
 from sensorium_plugins.sources import JsonLinesSource, KafkaSource, McapSource
 from sensorium_plugins.tasks import Classification, MultiLabel, Regression
@@ -48,13 +50,14 @@ def sensorium_modalities() -> Sequence[type[Modality]]:
         TextEmbedding,
         TextTfidf,
         TextTransformer,
+        TritonModality,
     ]
 
 
 @hookimpl
 def sensorium_fusions() -> Sequence[type[Fusion]]:
     """Give the built-in fusions."""
-    return [Concat, Gated, Late, Max, Mean, Transformer, Weighted]
+    return [Concat, Gated, Late, Max, Mean, Transformer, TritonFusion, Weighted]
 
 
 @hookimpl

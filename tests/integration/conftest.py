@@ -1,4 +1,4 @@
-"""One real broker for all the tests that need one, and topics of a test's own."""
+"""One real broker and one real model server for all the tests that need one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from kafka_broker import NoBrokerError, kafka_broker
+from triton_server import NoTritonError, TritonServer, triton_server
 
 import sensorium.demo
 
@@ -80,3 +81,55 @@ def pipeline_file(broker: str, tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+#: What the server has: a modality's encoder in batches, and one without that refuses large items;
+#: sequences; a fusion.
+_TEXT: dict[str, Any] = {
+    "serve": {"kind": "modality", "name": "text-tfidf", "config": {"dim": 64}},
+    "inputs": {"counts": ("FP32", [64])},
+    "outputs": {"features": ("FP32", [64])},
+    "max_batch_size": 8,
+}
+_MODELS = {
+    "text": _TEXT,
+    "text-unbatched": {
+        "serve": {**_TEXT["serve"], "refuse_above": 5},
+        "inputs": {"counts": ("FP32", [-1, 64])},
+        "outputs": {"features": ("FP32", [-1, 64])},
+        "max_batch_size": 0,
+    },
+    "steps": {
+        "serve": {"kind": "echo"},
+        "inputs": {"signal": ("FP32", [-1, 3]), "mask": ("BOOL", [-1])},
+        "outputs": {"features": ("FP32", [-1, 3]), "steps": ("BOOL", [-1])},
+        "max_batch_size": 2,
+    },
+    "mood": {
+        "serve": {
+            "kind": "fusion",
+            "name": "concat",
+            "labels": ["calm", "upset"],
+            "features": {"chat": 64, "room": 2},
+        },
+        "inputs": {"chat": ("FP32", [64]), "room": ("FP32", [2]), "present": ("BOOL", [2])},
+        "outputs": {"mood": ("FP32", [2]), "shares": ("FP32", [2])},
+        "max_batch_size": 16,
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def _triton() -> Iterator[TritonServer]:
+    try:
+        with triton_server(_MODELS) as server:
+            yield server
+    except NoTritonError as error:
+        pytest.skip(f"needs a Triton Inference Server: {error}")
+
+
+@pytest.fixture
+def triton(_triton: TritonServer) -> TritonServer:
+    """A Triton server that runs; a test may kill it and start it again."""
+    _triton.ensure()
+    return _triton

@@ -10,6 +10,7 @@ import typing
 from collections.abc import Sequence
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import sensorium_plugins
@@ -22,7 +23,7 @@ classes by `python tests/support/catalogue_page.py`, and a test compares it with
 file a modality's options stand in the stream's `config`, a fusion's beside its `plugin`, and a
 task's beside its `type`. `sensorium fit` trains every network here end to end, together with the
 fusion, and takes streams from sets at random (modality dropout), so that every fusion learns to
-answer without any of them.
+answer without any of them; only `triton` ([triton.md](triton.md)) is trained elsewhere.
 
 A plugin that needs packages names them: `pip install 'sensorium[torch]'` brings torch,
 `'sensorium[image]'` Pillow, `'sensorium[audio]'` librosa, soundfile and soxr. A GPU is used where
@@ -92,6 +93,8 @@ def kind_of(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         return f"list of {kind_of(given[0])}"
     if origin is dict:
         return f"{kind_of(given[0])}: {kind_of(given[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "mapping"
     names = {int: "whole number", float: "number", str: "text", bool: "true or false"}
     return names.get(annotation, str(annotation))
 
@@ -101,7 +104,7 @@ def default_of(field: Any) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
-    if value is PydanticUndefined or value is None:
+    if value is PydanticUndefined or value is None or value == "":
         return ""
     if kind_of(field.annotation, field.metadata) == "duration":
         return f"`{format_duration(value)}`"

@@ -14,6 +14,7 @@ from sensorium.align._identity import SetIdentity
 from sensorium.align._memory import Memory, checked_limit, drop_void_places, memory_for
 from sensorium.align._snapshot import Snapshot
 from sensorium.align._state import KeyState, KeyStream, StreamState, forget_records
+from sensorium.align._trace import Standing, Trace, TracedView
 from sensorium.align._view import KeyView
 from sensorium.durations import INFINITY, Duration
 from sensorium.errors import AlignmentError
@@ -96,6 +97,7 @@ class Aligner:
         self._memory = memory_for(max_pending_events, max_pending_bytes)
         #: Late events that nobody has taken, where they are kept.
         self._late: list[Event] | None = [] if policy.on_late == "dead-letter" else None
+        self._trace: Trace | None = None
         self._view = KeyView(
             self._streams,
             distinct=policy.distinct,
@@ -145,6 +147,8 @@ class Aligner:
             self._fates[fate] += 1
             if fate is Fate.LATE and self._late is not None:
                 self._late.append(event)
+            if self._trace is not None:
+                self._trace.refused(event, fate, self._standing(stream, key))
         else:
             if self._accept(stream, key, event):
                 self._settle(key, settled)
@@ -216,6 +220,22 @@ class Aligner:
         late = self._late[:]
         self._late.clear()
         return late
+
+    def trace(self, trace: Trace) -> None:
+        """Tell a trace the fate of every event, and of every set how far the streams were.
+
+        To be called before the first event; such an aligner has no snapshots.
+        """
+        self._trace = trace
+        # Another class, so that without a trace a release costs nothing more.
+        self._view = TracedView(
+            self._streams,
+            distinct=self._policy.distinct,
+            fates=self._fates,
+            memory=self._memory,
+            late=self._late,
+            trace=trace,
+        )
 
     def snapshot(self) -> Snapshot:
         """The state at this moment; what happens afterwards does not change it."""
@@ -371,7 +391,7 @@ class Aligner:
                 absent[name] = Absence.TIMEOUT
             else:
                 absent[name] = Absence.PROVEN
-        return AlignedSet(
+        aligned = AlignedSet(
             key,
             settled.time,
             members,
@@ -382,6 +402,15 @@ class Aligner:
             settled.start,
             settled.end,
         )
+        if self._trace is not None:
+            standing = {one.name: self._standing(one, self._view.key) for one in self._streams}
+            self._trace.settled(aligned, standing)
+        return aligned
+
+    @staticmethod
+    def _standing(stream: StreamState, key: KeyState) -> Standing:
+        own = key.streams[stream.index].bound
+        return Standing(own, stream.shared_bound, stream.log_time)
 
     def _forget(self) -> None:
         """Forget the keys that every stream has passed by more than the horizon."""

@@ -3,6 +3,7 @@ validated with the plugins' own models (see `sensorium.host._compose`)."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -15,6 +16,7 @@ __all__ = [
     "RESERVED",
     "AlignConfig",
     "BatchConfig",
+    "BreakerConfig",
     "FusionConfig",
     "ObserveConfig",
     "PipelineConfig",
@@ -150,6 +152,9 @@ class StreamConfig(_Section):
     """The stream's micro-batches; `runtime.batch` if not given."""
     device: Device = "auto"
     """Where the model runs: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``."""
+    on_failure: Literal["absent", "stop"] = "absent"
+    """What a model that fails again and again leads to: ``absent``: the stream is absent from its
+    sets until it works again; ``stop``: the pipeline stops."""
 
 
 class AlignConfig(_OpenSection):
@@ -207,6 +212,15 @@ class TaskConfig(_OpenSection):
     """Where its truth is found."""
 
 
+class BreakerConfig(_Section):
+    """When a model that fails as a whole is spared, and for how long."""
+
+    failures: int = Field(default=10, ge=1)
+    """After how many calls in a row of which nothing could be encoded."""
+    pause: DurationField = Field(default=30 * _SECOND, gt=0, lt=math.inf)
+    """How long until it is asked again."""
+
+
 class RuntimeConfig(_Section):
     """How the pipeline is executed."""
 
@@ -216,6 +230,10 @@ class RuntimeConfig(_Section):
     """The micro-batches of sets."""
     threads: int = Field(default=2, ge=1)
     """How many threads run the models."""
+    retries: int = Field(default=2, ge=0)
+    """How often a call of a model is made again that failed as a whole and may succeed later."""
+    breaker: BreakerConfig = Field(default_factory=BreakerConfig)
+    """When a model that fails as a whole is spared, and for how long."""
 
 
 class ObserveConfig(_Section):
@@ -228,6 +246,9 @@ class ObserveConfig(_Section):
     stall_after: DurationField = Field(default=60 * _SECOND, gt=0)
     """How long the engine's loop may take over one turn and still count as live, and how long
     source, sink and models may be silent and the engine still count as ready."""
+    silent_after: DurationField = Field(default=60 * _SECOND, gt=0)
+    """How far, in log time, a stream's newest event may lie behind that of another before the log
+    says that the stream is silent."""
 
 
 class PipelineConfig(_Section):

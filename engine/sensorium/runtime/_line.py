@@ -245,6 +245,9 @@ class Line:
         for worked in self._flight.landed():
             start = perf_counter_ns()
             tally, batch = self._tally, worked.batch
+            if worked.model is not None and worked.model != self._model:
+                self._model = worked.model
+                self._journal.model_changed(worked.model)
             tally.spent("encode", worked.encode_ns)
             tally.spent("fuse", worked.fuse_ns)
             tally.meters.landed(batch.sets, len(worked.fused.rows))
@@ -252,7 +255,9 @@ class Line:
             for aligned in batch.sets:
                 for stream, reason in aligned.absent.items():
                     tally.absences[stream][reason.value] += 1
-            emitted = self._emitter.emit(batch.sets, worked.fused, worked.model)
+            if worked.model is not None:
+                self._model = worked.model
+            emitted = self._emitter.emit(batch.sets, worked.fused, self._model)
             self._bury(worked.letters + emitted.letters)
             if emitted.predictions:
                 self._send(emitted.predictions, emitted.sets)

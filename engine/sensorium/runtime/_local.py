@@ -11,9 +11,10 @@ from sensorium.plugin import Sink, Source
 from sensorium.runtime._flight import ThreadFlight
 from sensorium.runtime._line import Line, OnPredictions
 from sensorium.runtime._model import Models, load_models
+from sensorium.runtime._resilience import resilient
 from sensorium.runtime._summary import RunSummary
 from sensorium.runtime._work import ModelWork
-from sensorium.stages import Encoder, Fuser
+from sensorium.stages import Encoder, Fuser, StreamEncoder
 
 if TYPE_CHECKING:
     from sensorium.host import Pipeline, PluginHost
@@ -57,13 +58,17 @@ class LocalExecutor:
         size, pad = runtime.batch.size, runtime.batch.pad
         tasks = {name: part.task for name, part in pipeline.tasks.items()}
         sizes = {name: part.batch_size for name, part in pipeline.streams.items()}
-        work = ModelWork(
-            Encoder(models.modalities, sizes, size, pad),
+        encoders = {
+            name: resilient(pipeline, name, StreamEncoder(modality, sizes[name], pad))
+            for name, modality in models.modalities.items()
+        }
+        self._work = ModelWork(
+            Encoder(models.modalities, encoders=encoders),
             Fuser(models.fusion, tasks, size, pad),
             models.digest,
         )
         # One more than the threads, so that the next micro-batch is at hand when one is done.
-        flight = ThreadFlight(work, runtime.threads, runtime.threads + 1)
+        flight = ThreadFlight(self._work, runtime.threads, runtime.threads + 1)
         self._line = Line(
             pipeline,
             host,
@@ -88,4 +93,4 @@ class LocalExecutor:
 
     def readings(self) -> list[Reading]:
         """The metrics as they are now; may be called from any thread."""
-        return self._line.readings()
+        return [*self._line.readings(), *self._work.readings()]

@@ -8,7 +8,7 @@ of `Fuser.fuse` travel.
 from sensorium.stages._check import check_output
 from sensorium.stages._emit import Emitted, Emitter
 from sensorium.stages._encode import EncodedBatch, Encoder, FailedStream
-from sensorium.stages._failure import Failure, raised
+from sensorium.stages._failure import Failure, failures_of, raised
 from sensorium.stages._fuse import Fused, Fuser
 from sensorium.stages._ingest import Heartbeat, Ingest, Ingested, Progress, TargetValue
 from sensorium.stages._routing import IngestStream, TargetStream, Wiring
@@ -37,6 +37,7 @@ __all__ = [
     "TargetValue",
     "Wiring",
     "check_output",
+    "failures_of",
     "join_features",
     "raised",
     "samples_of",

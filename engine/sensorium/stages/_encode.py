@@ -78,8 +78,8 @@ class EncodedBatch:
         return marked
 
     def letters(self, sets: Sequence[AlignedSet]) -> list[DeadLetter]:
-        """One dead letter per stream that failed in a set."""
-        return [_letter(one, sets[one.failure.row]) for one in self.failed]
+        """One dead letter per stream that failed in a set, but for what has been told."""
+        return [_letter(one, sets[one.failure.row]) for one in self.failed if not one.failure.told]
 
 
 class Encoder:
@@ -122,6 +122,11 @@ class Encoder:
         }
         # What works elsewhere is waited for last: meanwhile the others are encoded here.
         self._finished = sorted(self._streams, key=lambda name: self._streams[name].elsewhere)
+
+    @property
+    def streams(self) -> Mapping[str, StreamEncoder]:
+        """What calls each stream's modality."""
+        return self._streams
 
     def encode(self, sets: Sequence[AlignedSet]) -> EncodedBatch:
         """Encode a micro-batch; what fails is absent and named, the others go on."""

@@ -34,6 +34,8 @@ class Failure:
         What is wrong.
     passing
         Whether it may go well later, since it is not the row that is at fault.
+    told
+        Whether another failure's dead letter tells of it, so that it gets none of its own.
     """
 
     row: int
@@ -42,6 +44,7 @@ class Failure:
     error: str
     message: str
     passing: bool = False
+    told: bool = False
 
 
 def explain(error: Exception, plugin: str, hook: str, *, withhold: bool) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +70,7 @@ class StreamEncoder:
         takes more calls, about four instead of one for a full batch of 64.
     """
 
-    elsewhere: ClassVar[bool] = False
+    elsewhere: bool = False
     """Whether `encode` waits for another process, so that it pays to begin several at once."""
 
     def __init__(self, modality: Modality, size: int = 64, pad: bool = False) -> None:

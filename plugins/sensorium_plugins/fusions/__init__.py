@@ -6,6 +6,7 @@ from sensorium_plugins.fusions._late import Late, LateConfig
 from sensorium_plugins.fusions._max import Max, MaxConfig
 from sensorium_plugins.fusions._mean import Mean, MeanConfig
 from sensorium_plugins.fusions._transformer import Transformer, TransformerConfig
+from sensorium_plugins.fusions._triton import Triton, TritonFusionConfig
 from sensorium_plugins.fusions._weighted import Weighted, WeightedConfig
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "MeanConfig",
     "Transformer",
     "TransformerConfig",
+    "Triton",
+    "TritonFusionConfig",
     "Weighted",
     "WeightedConfig",
 ]

@@ -15,6 +15,7 @@ from sensorium_plugins.tasks import Classification
 
 __all__ = [
     "Head",
+    "activated_output",
     "centred",
     "fresh_weights",
     "gives_values",
@@ -166,8 +167,14 @@ def shares(sizes: npt.NDArray[Any], present: npt.NDArray[np.bool_]) -> npt.NDArr
 def output(
     task: Task, logits: npt.NDArray[Any], contribution: npt.NDArray[Any] | None
 ) -> TaskOutput:
+    """Raw outputs, activated, as scores or values."""
+    return activated_output(task, task.activate(logits), contribution)
+
+
+def activated_output(
+    task: Task, activated: npt.NDArray[Any], contribution: npt.NDArray[Any] | None
+) -> TaskOutput:
     """Activated outputs, as scores or values."""
-    activated = task.activate(logits)
     if gives_values(task):
         return TaskOutput(values=activated, contribution=contribution)
     return TaskOutput(scores=activated, contribution=contribution)

@@ -10,6 +10,7 @@ from sensorium_plugins.modalities._tabular import Tabular, TabularConfig
 from sensorium_plugins.modalities._text_embedding import TextEmbedding, TextEmbeddingConfig
 from sensorium_plugins.modalities._text_tfidf import TextTfidf, TextTfidfConfig
 from sensorium_plugins.modalities._text_transformer import TextTransformer, TextTransformerConfig
+from sensorium_plugins.modalities._triton import Triton, TritonModalityConfig
 
 __all__ = [
     "AudioMel",
@@ -32,4 +33,6 @@ __all__ = [
     "TextTfidfConfig",
     "TextTransformer",
     "TextTransformerConfig",
+    "Triton",
+    "TritonModalityConfig",
 ]

@@ -32,10 +32,13 @@ class Cluster:
         Whether it was started for this run, and ends with it.
     here
         The resource that only the node of this process has, by Ray's convention.
+    nodes
+        How many nodes it has.
     """
 
     own: bool
     here: str
+    nodes: int = 1
 
     def require(self, wanted: Mapping[str, float]) -> None:
         """Refuse to wait for ever for what the cluster has not got.
@@ -56,7 +59,7 @@ class Cluster:
 
 
 @contextmanager
-def cluster(address: str | None, cpus: float) -> Iterator[Cluster]:
+def cluster(address: str | None, cpus: float = 1.0) -> Iterator[Cluster]:
     """Start a Ray in this process, or join the one at an address, or use what is connected.
 
     Parameters
@@ -77,7 +80,7 @@ def cluster(address: str | None, cpus: float) -> Iterator[Cluster]:
     """
     if ray.is_initialized():
         _start_serve()
-        yield Cluster(False, _node_resource())
+        yield _connected(own=False)
         return
     if address is not None and "://" in address:
         raise ConfigError(
@@ -88,7 +91,7 @@ def cluster(address: str | None, cpus: float) -> Iterator[Cluster]:
     try:
         _connect(address, cpus)
         _start_serve()
-        yield Cluster(address is None, _node_resource())
+        yield _connected(own=address is None)
     finally:
         ray.shutdown()
 
@@ -126,5 +129,6 @@ def _start_serve() -> None:
     serve.start(proxy_location="Disabled")
 
 
-def _node_resource() -> str:
-    return f"node:{ray.util.get_node_ip_address()}"
+def _connected(*, own: bool) -> Cluster:
+    nodes = sum(bool(node["Alive"]) for node in ray.nodes())
+    return Cluster(own, f"node:{ray.util.get_node_ip_address()}", nodes)

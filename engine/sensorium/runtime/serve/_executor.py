@@ -22,6 +22,7 @@ from sensorium.runtime.serve._calls import PassingError
 from sensorium.runtime.serve._cluster import Cluster
 from sensorium.runtime.serve._ingest import Collected, Order
 from sensorium.runtime.serve._outbox import Parcel
+from sensorium.runtime.serve._settings import settings_of, topology_of
 
 if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle
@@ -89,7 +90,9 @@ class ServeExecutor:
     def run(self) -> RunSummary:
         """Deploy, run, drain and delete; see `Executor.run`."""
         digest = require_weights(self._pipeline)
-        application = application_of(self._pipeline, digest, {self._cluster.here: 0.001})
+        topology, settings = topology_of(self._pipeline), settings_of(self._pipeline, digest)
+        # The recording is on this machine, and the ingest deployment on its node.
+        application = application_of(topology, settings, node=self._cluster.here)
         try:
             ingest = serve.run(application, name=self._name, route_prefix=None)
             return self._follow(ingest)

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sensorium import __version__
 from sensorium.events import AlignedSet, Prediction
-from sensorium.host import default_host
-from sensorium.plugin import PluginConfig
+from sensorium.host import ObserveConfig, default_host
+from sensorium.observe import Exporter, Health
+from sensorium.plugin import Sink, Source
 from sensorium.runtime._ends import open_sink, open_source
 from sensorium.runtime._flight import ThreadFlight
 from sensorium.runtime._line import Line
 from sensorium.runtime._summary import RunSummary
-from sensorium.runtime.serve._outbox import NoSink, Outbox, OutboxSink, Parcel
-from sensorium.runtime.serve._settings import pipeline_of
+from sensorium.runtime.serve._outbox import Outbox, OutboxSink, Parcel
+from sensorium.runtime.serve._settings import MODEL_ONLY, pipeline_of
 from sensorium.runtime.serve._work import ServeWork
 
 if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle
 
-__all__ = ["Collected", "IngestReplica", "Order"]
+    from sensorium.host import Pipeline, PluginHost
+
+__all__ = ["DRAIN_SECONDS", "Collected", "IngestReplica", "Order"]
 
 _COLLECT_SECONDS: Final = 0.25
+#: How long what is in flight may take to be finished when a replica is taken down.
+DRAIN_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +81,14 @@ class Collected:
 class _Run:
     """A line on its thread, and what it hands back."""
 
-    def __init__(self, order: Order, line: Line, outbox: Outbox) -> None:
+    def __init__(
+        self, order: Order, line: Line, outbox: Outbox, health: Health, ends: ExitStack
+    ) -> None:
         self.order = order
         self.outbox = outbox
         self.line = line
+        self.health = health
+        self._ends = ends
         self.summary: RunSummary | None = None
         self.error: Exception | None = None
         self._thread = threading.Thread(target=self._turn, name="sensorium-line", daemon=True)
@@ -88,6 +99,18 @@ class _Run:
         self.line.stop(now=now)
         if now:
             self.outbox.close()
+
+    def drain(self, seconds: float) -> RunSummary | None:
+        """Stop the intake, finish what is in flight, and say what was done; None if it failed.
+
+        What is not finished in so many seconds is abandoned.
+        """
+        self.stop(now=False)
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            self.stop(now=True)
+            self._thread.join()
+        return self.summary
 
     def collect(self, after: int) -> Collected:
         """What has not arrived yet, and how the run has ended, if it has."""
@@ -104,6 +127,7 @@ class _Run:
             self.error = error
         finally:
             self.outbox.close()
+            self._ends.close()
 
 
 class IngestReplica:
@@ -119,6 +143,8 @@ class IngestReplica:
         The deployments of what is not inline.
     flights
         How many micro-batches may be under way.
+    order
+        What to run from the start; by default it waits for `start`.
     """
 
     def __init__(
@@ -127,7 +153,9 @@ class IngestReplica:
         encoders: Mapping[str, DeploymentHandle[Any]],
         fusion: DeploymentHandle[Any] | None,
         flights: int,
+        order: Order | None = None,
     ) -> None:
+        self._order = order
         self._topology = topology
         self._flights = flights
         self._work = ServeWork(topology, encoders, fusion)
@@ -136,9 +164,16 @@ class IngestReplica:
         self._run: _Run | None = None
 
     def reconfigure(self, settings: Mapping[str, Any]) -> None:
-        """Take up other settings, in the background but for the first."""
-        self._settings = settings
-        self._work.change(settings)
+        """Take up other settings: the first at once, later ones in the background."""
+        with self._lock:
+            before, self._settings = self._settings, settings
+            self._work.change(settings)
+            if self._order is None:
+                return
+            if self._run is None:
+                self._run = self._begin(self._order)
+            elif _of_the_line(before) != _of_the_line(settings):
+                threading.Thread(target=self._begin_again, daemon=True).start()
 
     def start(self, order: Order) -> None:
         """Begin a run; given again, nothing happens.
@@ -151,7 +186,7 @@ class IngestReplica:
         with self._lock:
             if self._run is not None and self._run.order == order:
                 return
-            self._run = _Run(order, *self._line(order))
+            self._run = self._begin(order)
 
     def collect(self, run: str, after: int) -> Collected | None:
         """What a run has handed back beyond a number; None if this replica knows no such run."""
@@ -165,28 +200,77 @@ class IngestReplica:
         if self._run is not None:
             self._run.stop(now)
 
-    def _line(self, order: Order) -> tuple[Line, Outbox]:
+    def drain(self) -> RunSummary | None:
+        """Stop the intake, finish what is in flight, commit; give the summary, None without one."""
+        return None if self._run is None else self._run.drain(DRAIN_SECONDS)
+
+    def check_health(self) -> None:
+        """Fail where the loop does not turn any more; not where a broker or a model is slow."""
+        if self._run is None:
+            return
+        verdict = self._run.health.live()
+        if not verdict.ok:
+            raise RuntimeError("; ".join(verdict.reasons))
+        if self._order is not None and self._run.error is not None:
+            # Nobody collects the error: Serve starts another replica, which goes on by the log.
+            raise self._run.error
+
+    def __del__(self) -> None:
+        """Drain: Serve calls this when it takes a replica down, as when it scales."""
+        if getattr(self, "_run", None) is not None:
+            self.drain()
+
+    def _begin_again(self) -> None:
+        """End the line where it is, and begin one with the newest settings from there."""
+        with self._lock:
+            if self._run is not None and self._order is not None:
+                self._run.drain(DRAIN_SECONDS)
+                self._run = self._begin(self._order)
+
+    def _begin(self, order: Order) -> _Run:
         pipeline = pipeline_of(self._topology, self._settings)
         host = default_host()
+        observe = pipeline.config.observe
+        health = Health((observe or ObserveConfig()).stall_after / 1e9)
         outbox = Outbox()
-        data = None if order.data is None else Path(order.data)
-        source = open_source(pipeline, host, data, order.speed)
-        try:
-            sink = (
-                OutboxSink(outbox)
-                if order.sink
-                else NoSink(PluginConfig())
-                if order.sets and pipeline.sink is None
-                else open_sink(pipeline, host, None)
-            )
-        except BaseException:
-            source.close()
-            raise
+        with ExitStack() as opened:
+            exporter = None
+            if observe is not None:
+                exporter = Exporter(
+                    pipeline.name,
+                    health,
+                    observe.bind,
+                    observe.port,
+                    version=__version__,
+                    executor="serve",
+                )
+                opened.callback(exporter.close)
+            data = None if order.data is None else Path(order.data)
+            source = open_source(pipeline, host, data, order.speed)
+            ends = opened.enter_context(ExitStack())
+            ends.callback(source.close)
+            sink = OutboxSink(outbox) if order.sink else open_sink(pipeline, host, None)
+            line = self._line(order, pipeline, host, source, sink, outbox, health)
+            # From here on the line closes both.
+            ends.pop_all()
+            if exporter is not None:
+                exporter.attach(lambda: [*line.readings(), *self._work.readings()])
+            return _Run(order, line, outbox, health, opened.pop_all())
 
+    def _line(
+        self,
+        order: Order,
+        pipeline: Pipeline,
+        host: PluginHost,
+        source: Source,
+        sink: Sink,
+        outbox: Outbox,
+        health: Health,
+    ) -> Line:
         def hand_back(predictions: Sequence[Prediction], sets: Sequence[AlignedSet]) -> None:
             outbox.put(predictions=tuple(predictions), sets=tuple(sets))
 
-        line = Line(
+        return Line(
             pipeline,
             host,
             source,
@@ -194,5 +278,9 @@ class IngestReplica:
             ThreadFlight(self._work, self._flights, self._flights),
             until_end=order.until_end,
             on_predictions=hand_back if order.sets else None,
+            health=health,
         )
-        return line, outbox
+
+
+def _of_the_line(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {path: it for path, it in settings.items() if path not in MODEL_ONLY}

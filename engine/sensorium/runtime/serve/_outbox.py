@@ -11,7 +11,7 @@ from typing import Final
 from sensorium.events import AlignedSet, DeadLetter, Prediction
 from sensorium.plugin import PluginConfig, Sink
 
-__all__ = ["NoSink", "Outbox", "OutboxSink", "Parcel"]
+__all__ = ["Outbox", "OutboxSink", "Parcel"]
 
 _ROOM: Final = 64
 
@@ -112,21 +112,3 @@ class OutboxSink(Sink):
 
     def close(self) -> None:
         """Do nothing: what has been put stays until it is collected."""
-
-
-class NoSink(Sink):
-    """Keeps nothing."""
-
-    name = "none"
-
-    def write(self, predictions: Sequence[Prediction]) -> None:
-        """Drop predictions."""
-
-    def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        """Drop dead letters."""
-
-    def flush(self) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from sensorium.errors import UnavailableError
 from sensorium.plugin import Arrays, Modality
 from sensorium.runtime.serve._calls import Call
-from sensorium.stages import EncodedBatch, EncodedRows, Fused, StreamEncoder
+from sensorium.stages import (
+    EncodedBatch,
+    EncodedRows,
+    Fused,
+    StreamEncoder,
+    failures_of,
+    join_features,
+)
 
 __all__ = ["ModelNotThereError", "RemoteFuser", "RemoteStream"]
 
@@ -33,7 +40,7 @@ class RemoteStream(StreamEncoder):
         The identity of the model to ask for.
     """
 
-    elsewhere: ClassVar[bool] = True
+    elsewhere: bool = True
 
     def __init__(self, modality: Modality, call: Call, model: str) -> None:
         # All items are prepared in one piece: the replica cuts them to the size of its batches.
@@ -48,12 +55,22 @@ class RemoteStream(StreamEncoder):
         waiting = self._call.start(self._model, dict(arrays), hashes)
 
         def finish() -> EncodedRows:
-            result: EncodedRows | None = waiting()
+            try:
+                result: EncodedRows | None = waiting()
+            except UnavailableError as error:
+                return self._without(arrays, error)
             if result is None:
                 raise ModelNotThereError(self._model)
             return result
 
         return finish
+
+    def _without(self, arrays: Arrays, error: UnavailableError) -> EncodedRows:
+        failures = failures_of(
+            range(len(next(iter(arrays.values())))), error, self.modality.name, "encode"
+        )
+        features = join_features([], self.modality.feature)
+        return EncodedRows(np.empty(0, np.intp), features, tuple(failures))
 
     def encode(self, arrays: Arrays, hashes: npt.NDArray[np.uint32] | None = None) -> EncodedRows:
         """Encode items in the deployment; see `StreamEncoder.encode`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from sensorium.runtime.serve._cluster import cluster
 from sensorium.runtime.serve._executor import ServeExecutor
 
 if TYPE_CHECKING:
-    from sensorium.host import FusionConfig, Pipeline, PluginHost, StreamConfig
+    from sensorium.host import FusionConfig, ObserveConfig, Pipeline, PluginHost, StreamConfig
 
 __all__ = ["run_on_serve"]
 
@@ -29,6 +30,7 @@ def run_on_serve(
     sink: str | None = None,
     until_end: bool = False,
     speed: str | None = None,
+    observe: ObserveConfig | None = None,
     on_predictions: OnPredictions | None = None,
 ) -> RunSummary:
     """Run a pipeline on Ray Serve; see `sensorium.runtime.run_pipeline`.
@@ -43,10 +45,13 @@ def run_on_serve(
             "standard input is read by the executor local only: the ingest deployment is another "
             "process. Write it to a file, or add `--executor local`"
         )
-    if pipeline.sink is None and sink is None and on_predictions is None:
+    if pipeline.sink is None and sink is None:
         raise ConfigError(
             "there is no sink: add one to the pipeline file or give `--sink -`", path="sink"
         )
+    if observe is not None:
+        config = pipeline.config.model_copy(update={"observe": observe})
+        pipeline = replace(pipeline, config=config)
     # What is wrong with the pipeline is told before Ray is started.
     require_weights(pipeline)
     wanted = demand(pipeline)

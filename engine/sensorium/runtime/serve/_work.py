@@ -6,14 +6,16 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from sensorium.observe import Reading
 from sensorium.runtime._microbatch import Microbatch, Worked
 from sensorium.runtime._model import load_fusion, load_modality, open_checkpoint
+from sensorium.runtime._resilience import resilient
 from sensorium.runtime._work import Fuse, ModelWork
 from sensorium.runtime.serve._calls import Call
 from sensorium.runtime.serve._remote import ModelNotThereError, RemoteFuser, RemoteStream
 from sensorium.runtime.serve._settings import pipeline_of
 from sensorium.runtime.serve._shelf import Held, Shelf
-from sensorium.stages import Encoder, Fuser
+from sensorium.stages import Encoder, Fuser, StreamEncoder
 
 if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle
@@ -60,6 +62,10 @@ class ServeWork:
         """Take up other settings; see `Shelf.change`."""
         self._shelf.change(settings)
 
+    def readings(self) -> list[Reading]:
+        """The metrics of what is done about models that fail; called from any thread."""
+        return self._shelf.newest.model.readings()
+
     def __call__(self, batch: Microbatch) -> Worked:
         """Encode and fuse, with the newest model that is everywhere."""
         deadline = time.monotonic() + PATIENCE
@@ -81,19 +87,16 @@ class ServeWork:
         digest = checkpoint.digest if checkpoint else ""
         batch = pipeline.config.runtime.batch
         modalities = pipeline.modalities()
+        encoders: dict[str, StreamEncoder] = {}
         for name, modality in modalities.items():
-            if name not in self._encode:
+            inner: StreamEncoder
+            if name in self._encode:
+                inner = RemoteStream(modality, self._encode[name], digest)
+            else:
                 load_modality(pipeline, name, modality, checkpoint)
-        encoder = Encoder(
-            modalities,
-            {name: part.batch_size for name, part in pipeline.streams.items()},
-            batch.size,
-            batch.pad,
-            encoders={
-                name: RemoteStream(modalities[name], call, digest)
-                for name, call in self._encode.items()
-            },
-        )
+                inner = StreamEncoder(modality, pipeline.streams[name].batch_size, batch.pad)
+            encoders[name] = resilient(pipeline, name, inner)
+        encoder = Encoder(modalities, encoders=encoders)
         fuser: Fuse
         if self._fuse is None:
             fusion = pipeline.fusion_for(modalities)
