@@ -67,6 +67,7 @@ bench: $(TEST)/.installed ## measure the engine, the aligner and the modalities
 	$(TEST)/bin/python tests/benchmarks/pipeline.py $(ARGS)
 	$(TEST)/bin/python tests/benchmarks/align.py
 	$(TEST)/bin/python tests/benchmarks/encoding.py
+	$(TEST)/bin/python tests/benchmarks/metrics.py
 
 chart: $(TEST)/.installed ## make the files of the Helm chart that follow from others
 	$(TEST)/bin/python tests/support/chart_schema.py

@@ -90,7 +90,7 @@ POLICIES = [
         broken(GoodPolicy, model_config={"extra": "ignore"}),
         "takes an unknown key",
     ),
-    ("keeps_to_a_limit", policy(evict=evicts_without_a_fate), "no event was given up though only 4 may be held"),
+    ("keeps_to_a_limit", policy(evict=evicts_without_a_fate), "no event was given up"),
     ("sets_are_whole", broken(GoodPolicy, extent=lambda self, longest: 5), "extent is 5"),
     ("sets_are_whole", policy(close=one_anchor), "have the id of another one"),
     ("sets_are_whole", policy(ready=lambda self, number, view: False), "no set settled"),

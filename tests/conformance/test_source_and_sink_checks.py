@@ -38,6 +38,12 @@ def closed_for_ever(self: Any) -> None:
     self.closed = True
 
 
+def paused_for_ever(self: Any, places: Any) -> bool:
+    self.paused = True
+    self.closed = not places
+    return True
+
+
 SEEN = iter(range(10**9))
 SOURCES = [
     ("declares_itself", broken(GoodSource, api=99), "api be 1, not 99"),
@@ -84,6 +90,8 @@ SOURCES = [
         polls(lambda self, batch, limit: replace(batch, ended=bool(batch.records))),
         "did not say that it has ended",
     ),
+    ("pauses", broken(GoodSource, pause=lambda self, places: True), "of what was paused"),
+    ("pauses", broken(GoodSource, pause=paused_for_ever), "it gave 0 records"),
     ("closes_twice", broken(GoodSource, close=closed_for_ever), "closed twice"),
     ("closes_twice", broken(GoodSource, close=lambda self: None), "after close gave 9 records"),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +29,7 @@ from sensorium.plugin import (
     Source,
     StreamSpec,
     Task,
+    TopicPartition,
     View,
 )
 from sensorium.testing.conformance import (
@@ -50,6 +51,7 @@ class GoodSource(Source):
         super().__init__(config, topics)
         self.at = 0
         self.closed = False
+        self.paused = False
 
     def partitions(self) -> Sequence[int]:
         return [0, 1]
@@ -58,10 +60,14 @@ class GoodSource(Source):
         return Record("t", number % 2, number // 2, b"%d" % number, arrived=number)
 
     def poll(self, limit: int, timeout: float) -> Batch:
-        stop = self.at if self.closed else min(self.at + limit, 10)
+        stop = self.at if self.closed or self.paused else min(self.at + limit, 10)
         records = [self.record(number) for number in range(self.at, stop)]
         self.at = stop
         return Batch(records, ended=self.closed or stop == 10)
+
+    def pause(self, places: Collection[TopicPartition]) -> bool:
+        self.paused = bool(places)
+        return True
 
     def close(self) -> None:
         self.closed = True

@@ -22,6 +22,7 @@ CLASSES = [
     plugin.View,
     plugin.Source,
     plugin.Sink,
+    plugin.Assignee,
     plugin.Logged,
     plugin.Log,
     plugin.Trainable,

@@ -87,6 +87,8 @@ class Aligner:
         self._index = {name: index for index, name in enumerate(names)}
         self._horizon = horizon(policy, self._specs)
         self._max_keys = checked_limit("max_keys", max_keys)
+        self.evicts = True
+        """Whether the limits hold; not while what a cut covers is read again."""
         #: In the order in which they were last heard of, where their number is limited.
         self._keys: dict[str, KeyState] = {} if max_keys is None else OrderedDict()
         #: Keys by the log time at which they may be forgotten, if not heard of since.
@@ -155,7 +157,7 @@ class Aligner:
         if moved:
             self._wake(stream, settled)
             self._forget()
-        if self._memory is not None and self._memory.exceeded:
+        if self._memory is not None and self.evicts and self._memory.exceeded:
             self._evict(self._memory, settled)
         return _in_order(settled)
 
@@ -271,7 +273,7 @@ class Aligner:
         return key
 
     def _new_key(self, name: str) -> KeyState:
-        if len(self._keys) >= self._max_keys:
+        if self.evicts and len(self._keys) >= self._max_keys:
             self._evict_key(next(iter(self._keys)))
         streams = [KeyStream(keep_history=self._keep_history) for _ in self._streams]
         matcher = self._policy.matcher(self._names, self._specs)

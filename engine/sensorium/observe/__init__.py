@@ -1,7 +1,7 @@
 """What a run shows of itself: metrics, health, logs. Below the executors, which feed it."""
 
 from sensorium.observe._definitions import METRICS, Kind, Metric
-from sensorium.observe._exporter import Exporter
+from sensorium.observe._exporter import Exporter, health_readings
 from sensorium.observe._health import Health, Phase, Verdict, Waits
 from sensorium.observe._histogram import Histogram
 from sensorium.observe._journal import Journal
@@ -26,5 +26,6 @@ __all__ = [
     "Readings",
     "Verdict",
     "Waits",
+    "health_readings",
     "logging_to",
 ]

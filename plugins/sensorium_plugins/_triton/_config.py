@@ -51,7 +51,7 @@ class TritonConfig(PluginConfig):
     version: str = Field(default="", pattern=r"^\d*$")
     start: DurationField = Field(default=30_000_000_000, ge=0, lt=INFINITY)
     timeout: DurationField = Field(default=2_000_000_000, gt=0, lt=INFINITY)
-    retries: int = Field(default=5, ge=0, le=100)
+    retries: int = Field(default=2, ge=0, le=100)
     pause: DurationField = Field(default=100_000_000, ge=0, lt=INFINITY)
     shared_memory: Literal["auto", "off"] = "auto"
 

@@ -10,7 +10,7 @@ from sensorium.runtime.serve._build import build_config
 from sensorium.runtime.serve._cluster import Cluster, cluster
 from sensorium.runtime.serve._deploy import deploy, remove
 from sensorium.runtime.serve._executor import ServeExecutor
-from sensorium.runtime.serve._run import run_on_serve
+from sensorium.runtime.serve._run import demand, run_on_serve
 
 __all__ = [
     "Cluster",
@@ -19,6 +19,7 @@ __all__ = [
     "build",
     "build_config",
     "cluster",
+    "demand",
     "deploy",
     "remove",
     "run_on_serve",

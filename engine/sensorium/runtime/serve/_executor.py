@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,6 +52,8 @@ class ServeExecutor:
         default the ingest deployment writes to the pipeline's own sink.
     on_predictions
         As of `Line`; called on the thread of `run`.
+    on_ready
+        Called once all deployments run, with the number of replicas of each.
     """
 
     def __init__(
@@ -64,7 +66,9 @@ class ServeExecutor:
         until_end: bool = False,
         sink: Sink | None = None,
         on_predictions: OnPredictions | None = None,
+        on_ready: Callable[[Mapping[str, int]], None] = lambda _: None,
     ) -> None:
+        self._on_ready = on_ready
         self._pipeline = pipeline
         self._cluster = cluster
         self._sink = sink
@@ -95,6 +99,10 @@ class ServeExecutor:
         application = application_of(topology, settings, node=self._cluster.here)
         try:
             ingest = serve.run(application, name=self._name, route_prefix=None)
+            deployments = serve.status().applications[self._name].deployments
+            self._on_ready(
+                {name: sum(it.replica_states.values()) for name, it in deployments.items()}
+            )
             return self._follow(ingest)
         finally:
             if self._sink is not None:

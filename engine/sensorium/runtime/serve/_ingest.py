@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 from sensorium import __version__
 from sensorium.events import AlignedSet, Prediction
 from sensorium.host import ObserveConfig, default_host
-from sensorium.observe import Exporter, Health
+from sensorium.observe import Exporter, Health, Journal, Reading, health_readings, logging_to
 from sensorium.plugin import Sink, Source
 from sensorium.runtime._ends import open_sink, open_source
 from sensorium.runtime._flight import ThreadFlight
 from sensorium.runtime._line import Line
 from sensorium.runtime._summary import RunSummary
+from sensorium.runtime.serve._metrics import RayMetrics
 from sensorium.runtime.serve._outbox import Outbox, OutboxSink, Parcel
 from sensorium.runtime.serve._settings import MODEL_ONLY, pipeline_of
 from sensorium.runtime.serve._work import ServeWork
@@ -156,6 +158,9 @@ class IngestReplica:
         order: Order | None = None,
     ) -> None:
         self._order = order
+        # A process of the engine's own; Ray keeps what it says.
+        self._logging = ExitStack()
+        self._logging.enter_context(logging_to(sys.stderr, "json"))
         self._topology = topology
         self._flights = flights
         self._work = ServeWork(topology, encoders, fusion)
@@ -231,7 +236,9 @@ class IngestReplica:
         pipeline = pipeline_of(self._topology, self._settings)
         host = default_host()
         observe = pipeline.config.observe
-        health = Health((observe or ObserveConfig()).stall_after / 1e9)
+        watched = observe or ObserveConfig()
+        health = Health(watched.stall_after / 1e9)
+        journal = Journal(pipeline.name, pipeline.streams, watched.silent_after)
         outbox = Outbox()
         with ExitStack() as opened:
             exporter = None
@@ -250,11 +257,20 @@ class IngestReplica:
             ends = opened.enter_context(ExitStack())
             ends.callback(source.close)
             sink = OutboxSink(outbox) if order.sink else open_sink(pipeline, host, None)
-            line = self._line(order, pipeline, host, source, sink, outbox, health)
+            line = self._line(order, pipeline, host, source, sink, outbox, health, journal)
             # From here on the line closes both.
             ends.pop_all()
+
+            def readings() -> list[Reading]:
+                return [*line.readings(), *self._work.readings()]
+
+            def all_readings() -> list[Reading]:
+                return [*readings(), *health_readings(health, __version__, "serve")]
+
+            opened.callback(RayMetrics(pipeline.name, all_readings).close)
             if exporter is not None:
-                exporter.attach(lambda: [*line.readings(), *self._work.readings()])
+                exporter.attach(readings)
+            journal.starting(__version__, "serve", None if exporter is None else exporter.address)
             return _Run(order, line, outbox, health, opened.pop_all())
 
     def _line(
@@ -266,6 +282,7 @@ class IngestReplica:
         sink: Sink,
         outbox: Outbox,
         health: Health,
+        journal: Journal,
     ) -> Line:
         def hand_back(predictions: Sequence[Prediction], sets: Sequence[AlignedSet]) -> None:
             outbox.put(predictions=tuple(predictions), sets=tuple(sets))
@@ -279,6 +296,7 @@ class IngestReplica:
             until_end=order.until_end,
             on_predictions=hand_back if order.sets else None,
             health=health,
+            journal=journal,
         )
 
 
