@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import psutil
 
 _PATIENCE_SECONDS: Final = 120
 _WORKERS: Final = 2
@@ -62,6 +61,8 @@ def _start(ray: Any) -> None:
                 _node_ip_address="127.0.0.1",
             )
         except Exception:
+            import psutil  # Ray brings it along
+
             if attempt == _ATTEMPTS:
                 raise
             # What it has started is left behind.
