@@ -12,7 +12,7 @@ from sensorium_plugins.conformance import *  # noqa: F403 - pytest collects the 
 pytestmark = pytest.mark.torch
 
 #: What needs a server; its own tests have one.
-ELSEWHERE = {"kafka"}
+ELSEWHERE = {"kafka", "triton"}
 
 
 def test_every_built_in_has_adopted_the_kit():

@@ -85,7 +85,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     return reader
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_every_step_works_and_the_pump_is_understood(reader: Reader) -> None:
     predictions = lines(reader.folder / "predictions.jsonl")
     assert len(predictions) == 24
@@ -94,7 +94,7 @@ def test_every_step_works_and_the_pump_is_understood(reader: Reader) -> None:
         assert it["tasks"]["state"]["label"] == ("running" if runs else "idle")
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_ray_says_the_same(reader: Reader) -> None:
     here, on_ray = (lines(reader.folder / f"{name}.jsonl") for name in ("predictions", "on-ray"))
     assert [it["id"] for it in on_ray] == [it["id"] for it in here]
@@ -103,7 +103,7 @@ def test_ray_says_the_same(reader: Reader) -> None:
     ]
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_what_the_reader_wrote_is_typed_and_tidy(reader: Reader) -> None:
     pytest.importorskip("mypy", reason="needs mypy: pip install --group dev")
     written = Reader(reader.folder / "loudness")

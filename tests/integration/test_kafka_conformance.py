@@ -15,7 +15,7 @@ from sensorium_plugins.sources import KafkaSource
 
 NewTopic = Callable[..., str]
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_the_source_conforms(broker: str, new_topic: NewTopic) -> None:

@@ -1,15 +1,17 @@
-"""A source, a sink, a policy, a task and an observer that conform; tests break them."""
+"""A source, a sink, a policy, a task and an observer that conform, and how tests break them."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from sensorium.durations import Duration, DurationField
 from sensorium.errors import PayloadError
@@ -27,9 +29,12 @@ from sensorium.plugin import (
     Source,
     StreamSpec,
     Task,
+    TopicPartition,
     View,
 )
 from sensorium.testing.conformance import (
+    Conformance,
+    Outcome,
     PolicyConformance,
     SinkConformance,
     SourceConformance,
@@ -46,6 +51,7 @@ class GoodSource(Source):
         super().__init__(config, topics)
         self.at = 0
         self.closed = False
+        self.paused = False
 
     def partitions(self) -> Sequence[int]:
         return [0, 1]
@@ -54,10 +60,14 @@ class GoodSource(Source):
         return Record("t", number % 2, number // 2, b"%d" % number, arrived=number)
 
     def poll(self, limit: int, timeout: float) -> Batch:
-        stop = self.at if self.closed else min(self.at + limit, 10)
+        stop = self.at if self.closed or self.paused else min(self.at + limit, 10)
         records = [self.record(number) for number in range(self.at, stop)]
         self.at = stop
         return Batch(records, ended=self.closed or stop == 10)
+
+    def pause(self, places: Collection[TopicPartition]) -> bool:
+        self.paused = bool(places)
+        return True
 
     def close(self) -> None:
         self.closed = True
@@ -230,3 +240,37 @@ def good_observer() -> SimpleNamespace:
         sensorium_on_events=sensorium_on_events,
         sensorium_on_sets=sensorium_on_sets,
     )
+
+
+class Lax(BaseModel):
+    """A configuration that takes anything."""
+
+    model_config = {"frozen": True}
+    path: str = ""
+
+
+def broken(good: type[Any], **members: Any) -> type[Any]:
+    """A class with some of its members replaced."""
+    return type("Broken", (good,), {"__doc__": "It is broken.", **members})
+
+
+def outcome(kit: type[Conformance], check: str, plugin: Any) -> Outcome:
+    """What one check says of a plugin; the others are left out."""
+    waived = {name: "another case" for name in kit._checks if name != check}
+    report = type("TestBroken", (kit,), {"plugin": plugin, "waived": waived}).report()
+    [made] = [it for it in report.outcomes if it.check == check]
+    return made
+
+
+def passes(kit: type[Conformance], plugin: Any) -> None:
+    """Assert that a plugin passes all checks, and is measured."""
+    report = type("TestGood", (kit,), {"plugin": plugin}).report()
+    assert report.ok, str(report)
+    assert report.figures
+
+
+def caught(kit: type[Conformance], check: str, plugin: Any, message: str) -> None:
+    """Assert that a check fails, with a message."""
+    made = outcome(kit, check, plugin)
+    assert made.state == "failed"
+    assert re.search(message, made.message), made.message

@@ -5,6 +5,7 @@ It ends, and Ray with it, when its input does, or when nothing has come for a wh
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -17,6 +18,7 @@ import numpy as np
 
 _PATIENCE_SECONDS: Final = 120
 _WORKERS: Final = 2
+_ATTEMPTS: Final = 4
 
 
 def main() -> None:
@@ -24,22 +26,11 @@ def main() -> None:
     # Ray and what it starts may print; the answers have the pipe for themselves.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    # A machine that is busy with other tests starts a node in minutes.
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
-    os.environ.setdefault("RAY_worker_register_timeout_seconds", "300")
     import ray
 
     from sensorium.testing.conformance import _replica
 
-    ray.init(
-        address="local",
-        num_cpus=_WORKERS,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="error",
-        object_store_memory=100_000_000,
-        _node_ip_address="127.0.0.1",
-    )
+    _start(ray)
     remote = ray.remote(num_cpus=1)(_replica.Replica)
     workers = [remote.remote() for _ in range(_WORKERS)]
     while select.select([sys.stdin], [], [], _PATIENCE_SECONDS)[0]:
@@ -49,6 +40,37 @@ def main() -> None:
         asked = json.loads(line)
         print(json.dumps(_answer(ray, workers, asked)), file=answers, flush=True)
     ray.shutdown()
+
+
+def _start(ray: Any) -> None:
+    """Start a node of this machine's own.
+
+    On a busy machine its parts give one another up too soon; then another attempt is made.
+    """
+    # Nobody asked for it to report home.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            ray.init(
+                address="local",
+                num_cpus=_WORKERS,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="error",
+                object_store_memory=100_000_000,
+                _node_ip_address="127.0.0.1",
+            )
+        except Exception:
+            import psutil  # Ray brings it along
+
+            if attempt == _ATTEMPTS:
+                raise
+            # What it has started is left behind.
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        else:
+            return
 
 
 def _answer(ray: Any, workers: list[Any], asked: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,14 @@ from pydantic import BaseModel
 
 from sensorium.plugin import Features, FeatureSpec, Task, TaskOutput
 
-__all__ = ["Replica", "fusion_order", "modality_order", "reference", "spread_outputs"]
+__all__ = [
+    "Replica",
+    "fusion_order",
+    "modality_order",
+    "part",
+    "spread_features",
+    "spread_outputs",
+]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 _BETWEEN = "\n"
@@ -28,14 +35,14 @@ class Replica:
         return [built() for built in [build(order, given), build(order, given)]]
 
 
-def reference(cls: type[Any]) -> str:
+def _reference(cls: type[Any]) -> str:
     """The name that another process imports a class by."""
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def modality_order(plugin: type[Any], config: BaseModel) -> dict[str, Any]:
     """A modality, for `Replica.answer`."""
-    return {"kind": "modality", "class": reference(plugin), "config": config.model_dump_json()}
+    return {"kind": "modality", "class": _reference(plugin), "config": config.model_dump_json()}
 
 
 def fusion_order(
@@ -47,11 +54,11 @@ def fusion_order(
     """A fusion, for `Replica.answer`."""
     return {
         "kind": "fusion",
-        "class": reference(plugin),
+        "class": _reference(plugin),
         "config": config.model_dump_json(),
         "features": {name: [it.dim, it.kind, it.dtype] for name, it in features.items()},
         "tasks": {
-            name: [reference(type(task)), task.config.model_dump_json()]
+            name: [_reference(type(task)), task.config.model_dump_json()]
             for name, task in tasks.items()
         },
     }
@@ -78,7 +85,7 @@ def spread_features(features: Features) -> dict[str, npt.NDArray[Any]]:
     return {"data": features.data, **mask}
 
 
-def under(given: Arrays, prefix: str) -> dict[str, npt.NDArray[Any]]:
+def _under(given: Arrays, prefix: str) -> dict[str, npt.NDArray[Any]]:
     """The arrays whose name begins with a part, without it."""
     start = prefix + _BETWEEN
     return {name.removeprefix(start): it for name, it in given.items() if name.startswith(start)}
@@ -93,14 +100,14 @@ def _imported(name: str) -> Any:
 
 
 def _weights(given: Arrays) -> Arrays | None:
-    return under(given, "weights") or None
+    return _under(given, "weights") or None
 
 
 def _modality(order: Mapping[str, Any], given: Arrays) -> Any:
     plugin = _imported(order["class"])
     modality = plugin(plugin.Config.model_validate_json(order["config"]))
     modality.load("cpu", _weights(given))
-    return lambda: spread_features(modality.encode(under(given, "arrays")))
+    return lambda: spread_features(modality.encode(_under(given, "arrays")))
 
 
 def _fusion(order: Mapping[str, Any], given: Arrays) -> Any:
@@ -112,7 +119,7 @@ def _fusion(order: Mapping[str, Any], given: Arrays) -> Any:
         tasks[name] = found(found.Config.model_validate_json(config))
     fusion = plugin(plugin.Config.model_validate_json(order["config"]), specs, tasks)
     fusion.load("cpu", _weights(given))
-    present = under(given, "present")
-    data, masks = under(given, "data"), under(given, "mask")
+    present = _under(given, "present")
+    data, masks = _under(given, "data"), _under(given, "mask")
     features = {name: Features(array, masks.get(name)) for name, array in data.items()}
     return lambda: spread_outputs(fusion.fuse(present, **features))

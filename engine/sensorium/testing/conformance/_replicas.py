@@ -78,7 +78,8 @@ def _ask(line: str) -> str:
             answer = ""
         if answer:
             return answer
-        _stop()
+        if _stop() != 0:
+            break
     raise RunError("Ray could not be started in a process of its own: see what it has printed")
 
 
@@ -97,8 +98,11 @@ def _running() -> subprocess.Popen[str]:
     return _driver
 
 
-def _stop() -> None:
+def _stop() -> int:
+    """End it, and give its exit code: 0 if it ended by itself, having nothing to do."""
     global _driver
     driver, _driver = _driver, None
-    if driver is not None:
-        driver.communicate()
+    if driver is None:
+        return 0
+    driver.communicate()
+    return driver.returncode

@@ -169,6 +169,23 @@ def ends_for_good(subject: SourceSubject) -> None:
         subject.refuse("a poll after the end gave records, or did not say that it has ended")
 
 
+def pauses(subject: SourceSubject) -> None:
+    """Where it can pause, it gives nothing of what is paused, and all of it afterwards."""
+    places = {TopicPartition(record.topic, record.partition) for record in subject.all()}
+    source = subject.open()
+    try:
+        source.partitions()
+        if not source.pause(places):
+            raise InapplicableError("it cannot pause; it is not polled instead")
+        for _ in range(3):
+            if source.poll(1000, _POLL_SECONDS).records:
+                subject.refuse("it gave records of what was paused")
+        source.pause(())
+        subject.read(source)
+    finally:
+        source.close()
+
+
 def closes_twice(subject: SourceSubject) -> None:
     """It can be closed before it was read, and twice; then a poll gives nothing or a `RunError`."""
     unread = subject.open()
@@ -200,6 +217,7 @@ SOURCE_CHECKS: Final[Mapping[str, Callable[[SourceSubject], None]]] = {
         keeps_log_order,
         reads_the_same_again,
         ends_for_good,
+        pauses,
         closes_twice,
     )
 }

@@ -80,10 +80,10 @@ def _held_after(call: Callable[[int], object], number: int) -> int:
 
 
 def microseconds(call: Callable[[], object], items: int) -> float:
-    """The time of a call per item, on one core: the least of several, within 0.2 s or so."""
+    """The time of a call per item, on one core: the least of several, within 50 ms or so."""
     times: list[int] = []
     with _without_threads_of_its_own():
-        while not times or (sum(times) < 200_000_000 and len(times) < 100):
+        while not times or (sum(times) < 50_000_000 and len(times) < 100):
             start = time.perf_counter_ns()
             call()
             times.append(time.perf_counter_ns() - start)
