@@ -87,6 +87,6 @@ $(DEMO)/.installed: pyproject.toml
 	@$(call install,$(DEMO),-e '.[demo]')
 
 $(TEST)/.installed: pyproject.toml
-	@$(call install,$(TEST),-e '.[torch$(comma)train$(comma)image$(comma)audio$(comma)demo]' --group dev)
+	@$(call install,$(TEST),-e '.[torch$(comma)train$(comma)image$(comma)audio$(comma)video$(comma)sentence$(comma)demo]' --group dev)
 
 comma := ,
