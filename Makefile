@@ -39,10 +39,10 @@ $(1)/bin/python -m pip install --quiet --disable-pip-version-check uv \
 @touch $@
 endef
 
-.PHONY: help demo demo-kafka test lint soak bench chart helm-program apiserver clean
+.PHONY: help demo demo-kafka test lint soak bench chart constraints programs apiserver clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  ARGS="..." is added to the command, as in: make demo ARGS="--outage 0.3"'
 
 demo: $(DEMO)/.installed ## set up without torch, and classify real sensor streams live
@@ -51,7 +51,7 @@ demo: $(DEMO)/.installed ## set up without torch, and classify real sensor strea
 demo-kafka: $(DEMO)/.installed ## the same through Apache Kafka: a producer, the engine and a consumer
 	@$(DEMO)/bin/sensorium demo kafka $(ARGS)
 
-test: $(TEST)/.installed helm-program ## set up with everything, and run the tests
+test: $(TEST)/.installed programs ## set up with everything, and run the tests
 	$(TEST)/bin/python -m pytest $(ARGS)
 
 lint: $(TEST)/.installed ## style, types and layers
@@ -67,17 +67,24 @@ bench: $(TEST)/.installed ## measure the engine, the aligner and the modalities
 	$(TEST)/bin/python tests/benchmarks/pipeline.py $(ARGS)
 	$(TEST)/bin/python tests/benchmarks/align.py
 	$(TEST)/bin/python tests/benchmarks/encoding.py
+	$(TEST)/bin/python tests/benchmarks/metrics.py
 
 chart: $(TEST)/.installed ## make the files of the Helm chart that follow from others
 	$(TEST)/bin/python tests/support/chart_schema.py
 	$(TEST)/bin/python tests/support/chart_readme.py
+	cp deploy/observability/rules.yaml deploy/observability/dashboard.json helm/sensorium/files/
 
-# What tests of the chart need; without it they are skipped with the reason.
-helm-program: $(TEST)/.installed
-	-@$(TEST)/bin/python tests/support/programs.py helm
+constraints: $(TEST)/.installed ## renew the versions that the container images have
+	$(TEST)/bin/python -m uv pip compile --quiet --universal --python-version 3.12 --no-header \
+	  --no-annotate --upgrade --extra torch --extra image --extra audio --extra demo pyproject.toml \
+	  -o deploy/constraints.txt
+
+# Helm and Compose; without them the tests that need them are skipped with the reason.
+programs: $(TEST)/.installed
+	-@$(TEST)/bin/python tests/support/programs.py small
 
 apiserver: $(TEST)/.installed ## build helm and a Kubernetes API server for the tests of the chart
-	@$(TEST)/bin/python tests/support/programs.py helm apiserver
+	@$(TEST)/bin/python tests/support/programs.py small apiserver
 
 clean: ## remove the environments and everything built
 	rm -rf $(DEMO) $(TEST) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -86,7 +93,7 @@ clean: ## remove the environments and everything built
 $(DEMO)/.installed: pyproject.toml
 	@$(call install,$(DEMO),-e '.[demo]')
 
-$(TEST)/.installed: pyproject.toml
-	@$(call install,$(TEST),-e '.[torch$(comma)train$(comma)image$(comma)audio$(comma)video$(comma)sentence$(comma)demo]' --group dev)
+$(TEST)/.installed: pyproject.toml plugins/sensorium-ecg/pyproject.toml
+	@$(call install,$(TEST),-e '.[torch$(comma)train$(comma)image$(comma)audio$(comma)video$(comma)sentence$(comma)demo]' -e plugins/sensorium-ecg --group dev)
 
 comma := ,

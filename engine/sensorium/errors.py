@@ -9,6 +9,7 @@
     ├── PayloadError         one record cannot be understood: it becomes a dead letter
     │   └── WireError            its envelope cannot
     ├── AlignmentError       the aligner was called in a way that it refuses
+    ├── CommitError          a cut was not stored: what it covers is done again
     ├── UnavailableError     what a plugin calls does not answer now, and may later   (exit code 1)
     └── RunError             the pipeline failed while running                        (exit code 1)
 
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "AlignmentError",
+    "CommitError",
     "ConfigError",
     "MissingExtraError",
     "PayloadError",
@@ -118,6 +120,13 @@ class WireError(PayloadError):
 
 class AlignmentError(SensoriumError):
     """The aligner was given something that it refuses, such as an unknown stream."""
+
+
+class CommitError(SensoriumError):
+    """A source or sink did not store a cut, or cannot say whether it did.
+
+    The engine goes on from what is stored; the run only fails if that cannot be read.
+    """
 
 
 class UnavailableError(SensoriumError):

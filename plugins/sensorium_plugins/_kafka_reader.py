@@ -98,6 +98,8 @@ class KafkaReader(Source):
         self._open()
         place = Place(self.topics[0], partition)
         try:
+            if TopicPartition(self.topics[0], partition) not in self._log_times:
+                return None
             with kafka_errors(self.config, "reading one record"):
                 first, end = (
                     self._consumer.beginning_offsets([place])[place],

@@ -15,6 +15,13 @@ from kit_plugins import Good, GoodFusion, TwoWay
 from sensorium.plugin import FeatureSpec, PluginConfig
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give time to those that start Ray; on a busy machine that takes minutes."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(400))
+
+
 @pytest.fixture
 def kit() -> SimpleNamespace:
     """Plugins that conform, and what they are tried with."""

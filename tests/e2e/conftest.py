@@ -54,7 +54,7 @@ def run_python(tmp_path: Path, site: Path) -> Run:
             input=text,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=300,
             check=False,
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": path, "COLUMNS": "200"},

@@ -122,11 +122,6 @@ def test_ctrl_c_ends_it_with_the_figures_so_far() -> None:
     ("arguments", "message"),
     [
         (["listen"], "there is no demo 'listen'; there are watch, kafka"),
-        (
-            ["--executor", "serve"],
-            "the executor 'serve' is not in this version of the demo: leave `--executor` out, or "
-            "set it to `local`",
-        ),
         (["--model", "tree"], "there is no model 'tree'; there are stats, cnn"),
         (
             ["--partitions", "2"],

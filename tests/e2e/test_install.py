@@ -58,7 +58,9 @@ def installed(wheel: Path, tmp_path: Path) -> Run:
 def test_the_wheel_has_all_files_of_both_packages(wheel: Path):
     packed = set(zipfile.ZipFile(wheel).namelist())
     for root in ("engine", "plugins"):
-        for package in (ROOT / root).glob("sensorium*"):
+        for package in (ROOT / root).glob("sensorium*/"):
+            if not (package / "__init__.py").exists():
+                continue  # a distribution of its own
             kept = (file for file in package.rglob("*") if "__pycache__" not in file.parts)
             files = {str(file.relative_to(ROOT / root)) for file in kept if file.is_file()}
             assert f"{package.name}/py.typed" in files

@@ -72,6 +72,7 @@ def test_the_aligner_prints_what_is_shown(run_python: Run):
     assert done.stdout == BLOCKS["text"][-1], done.stderr
 
 
+@pytest.mark.timeout(300)  # the kit starts Ray
 def test_the_plugin_has_fifteen_lines_and_conforms(run_python: Run, sensorium: Run, plugin: None):
     assert len([line for line in PLUGIN.splitlines() if line]) <= 15
     done = run_python("-c", CONFORMANCE)

@@ -47,6 +47,42 @@ def new_topic(broker: str) -> Iterator[Callable[..., str]]:
     admin.close()
 
 
+@pytest.fixture
+def pipeline_file(broker: str, tmp_path: Path) -> Callable[..., Path]:
+    """Write a pipeline of the streams ``accel`` and ``gyro``, with topics of the test's own.
+
+    The topics are named ``NUMBER.accel``, ``.gyro``, ``.out`` and ``.dead``, and are not made.
+    Parts given by name replace the file's.
+    """
+
+    def write(**parts: Any) -> Path:
+        name = f"watch-{next(_NUMBERS)}"
+        stream = {"modality": "sensor-stats", "config": {"channels": 3, "rate": 50}}
+        fields = {
+            "pipeline": name,
+            "source": {"plugin": "kafka", "bootstrap_servers": broker, "start": "earliest"},
+            "streams": {
+                "accel": {**stream, "topic": f"{name}.accel"},
+                "gyro": {**stream, "topic": f"{name}.gyro"},
+            },
+            "align": {"policy": "window", "size": "1s", "require": "any", "deadline": "20s"},
+            "fusion": {"plugin": "concat", "hidden": [64], "alpha": 3},
+            "tasks": {"exercise": {"type": "classification", "labels": _LABELS}},
+            "checkpoint": str(_CHECKPOINT),
+            "sink": {
+                "plugin": "kafka",
+                "bootstrap_servers": broker,
+                "topic": f"{name}.out",
+                "dead_letters": f"{name}.dead",
+            },
+        }
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(json.dumps({**fields, **parts}))
+        return path
+
+    return write
+
+
 #: What the server has: a modality's encoder in batches, and one without that refuses large items;
 #: sequences; a fusion.
 _TEXT: dict[str, Any] = {
@@ -97,39 +133,3 @@ def triton(_triton: TritonServer) -> TritonServer:
     """A Triton server that runs; a test may kill it and start it again."""
     _triton.ensure()
     return _triton
-
-
-@pytest.fixture
-def pipeline_file(broker: str, tmp_path: Path) -> Callable[..., Path]:
-    """Write a pipeline of the streams ``accel`` and ``gyro``, with topics of the test's own.
-
-    The topics are named ``NUMBER.accel``, ``.gyro``, ``.out`` and ``.dead``, and are not made.
-    Parts given by name replace the file's.
-    """
-
-    def write(**parts: Any) -> Path:
-        name = f"watch-{next(_NUMBERS)}"
-        stream = {"modality": "sensor-stats", "config": {"channels": 3, "rate": 50}}
-        fields = {
-            "pipeline": name,
-            "source": {"plugin": "kafka", "bootstrap_servers": broker, "start": "earliest"},
-            "streams": {
-                "accel": {**stream, "topic": f"{name}.accel"},
-                "gyro": {**stream, "topic": f"{name}.gyro"},
-            },
-            "align": {"policy": "window", "size": "1s", "require": "any", "deadline": "20s"},
-            "fusion": {"plugin": "concat", "hidden": [64], "alpha": 3},
-            "tasks": {"exercise": {"type": "classification", "labels": _LABELS}},
-            "checkpoint": str(_CHECKPOINT),
-            "sink": {
-                "plugin": "kafka",
-                "bootstrap_servers": broker,
-                "topic": f"{name}.out",
-                "dead_letters": f"{name}.dead",
-            },
-        }
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(json.dumps({**fields, **parts}))
-        return path
-
-    return write

@@ -96,6 +96,10 @@ def test_one_is_shown_with_its_payload(refused: Refused, capsysbinary: Any) -> N
     assert capsysbinary.readouterr().out == TRUNCATED["value"]
     assert main(["dlq", "show", str(refused.path), "0/999"]) == 1
     assert b"holds no dead letter at 0/999" in capsysbinary.readouterr().err
+    assert main(["dlq", "show", str(refused.path), "9/0"]) == 1
+    assert b"holds no dead letter at 9/0" in capsysbinary.readouterr().err
+    assert main(["dlq", "show", str(refused.path), "first"]) == 2
+    assert b"'first' is no place: write PARTITION/OFFSET" in capsysbinary.readouterr().err
 
 
 def test_replay_puts_the_original_back_where_it_was_and_counts_the_tries(

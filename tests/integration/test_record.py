@@ -20,7 +20,7 @@ from sensorium.cli import main
 from sensorium.host import default_host, load_pipeline
 from sensorium.operations import Recorder
 from sensorium.plugin import Record
-from sensorium.wire import read_record, read_recording
+from sensorium.wire import RecordingWriter, read_record, read_recording
 
 PipelineFile = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
@@ -228,3 +228,17 @@ def write_foreign(path: Path, start: int, names: list[str]) -> None:
                     data=json.dumps(body).encode(),
                 )
         writer.finish()
+
+
+def test_a_partition_that_is_not_there_is_refused_unless_keys_decide(
+    broker: str, pipeline_file: PipelineFile, tmp_path: Path, capsys: Capture
+) -> None:
+    path, file = pipeline_file(), tmp_path / "wide.mcap"
+    with RecordingWriter(file) as writer:
+        for number, topic in enumerate(topics(path)):
+            writer.write(Record(topic, 5, number, b"x", b"k", {}, SECOND, SECOND))
+    assert main(["topics", "create", str(path), "--partitions", "2"]) == 0
+    assert main(["replay", str(path), "--data", str(file)]) == 1
+    assert "has 2 partitions, and a record belongs in number 5" in capsys.readouterr().err
+    assert main(["replay", str(path), "--data", str(file), "--by-key"]) == 0
+    assert len(read(broker, topics(path)[0], 1)) == 1

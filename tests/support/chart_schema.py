@@ -38,7 +38,7 @@ def render() -> str:
     schema["properties"]["defaults"]["properties"] = settings
     schema["properties"]["pipelines"]["additionalProperties"]["properties"] |= settings
     schema |= _add_pipeline(schema["$defs"])
-    return json.dumps(schema, separators=(",", ":")) + "\n"
+    return json.dumps(schema, indent=1) + "\n"
 
 
 def _add_pipeline(definitions: Schema) -> Schema:

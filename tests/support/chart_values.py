@@ -72,6 +72,8 @@ ALL_ON = {
     "podDisruptionBudget__enabled": True,
     "networkPolicy__enabled": True,
     "metrics__podMonitor__enabled": True,
+    "metrics__rules__enabled": True,
+    "metrics__dashboard__enabled": True,
 }
 ALL_OFF = {"serviceAccount__create": False, "test__enabled": False}
 SECURE = {

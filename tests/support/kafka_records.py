@@ -28,11 +28,13 @@ def send(broker: str, topic: str, records: Sequence[Mapping[str, Any]]) -> None:
 
 def read(broker: str, topic: str, count: int) -> list[Any]:
     """What a topic holds, once so many records are there, and whatever is there beyond them."""
-    from kafka import KafkaConsumer
+    from kafka import KafkaConsumer, TopicPartition
 
-    consumer = KafkaConsumer(
-        topic, bootstrap_servers=broker, auto_offset_reset="earliest", enable_auto_commit=False
-    )
+    consumer = KafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False)
+    places = [TopicPartition(topic, at) for at in consumer.partitions_for_topic(topic) or ()]
+    # Not by a subscription: it waits for a refresh of all metadata first.
+    consumer.assign(places)
+    consumer.seek_to_beginning(*places)
     found: list[Any] = []
     end = time.monotonic() + 30
     while len(found) < count and time.monotonic() < end:

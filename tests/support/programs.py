@@ -1,16 +1,17 @@
-"""Build the programs that the tests need, once: ``python tests/support/programs.py helm``."""
+"""Build the programs that the tests need, once: ``python tests/support/programs.py small``."""
 
 from __future__ import annotations
 
 import os
 import sys
 
+from compose_program import COMPOSE
 from go_programs import NoProgramError
 from helm_program import HELM
 from kubernetes_server import API_SERVER, ETCD
 
 SETS = {
-    "helm": [] if os.environ.get("SENSORIUM_TEST_HELM") else [HELM],
+    "small": [COMPOSE] if os.environ.get("SENSORIUM_TEST_HELM") else [COMPOSE, HELM],
     "apiserver": [ETCD, API_SERVER],
 }
 

@@ -26,10 +26,14 @@ from sensorium.plugin import (
     TaskOutput,
 )
 
+_MATRIX = np.full((64, 64), 1e-3)
+
 
 class ScaledConfig(PluginConfig):
     pause: float = 0.0
-    """Seconds that a call takes."""
+    """Seconds that a call waits, as for another device."""
+    rounds: int = 0
+    """How often a call multiplies matrices: what it costs the CPU."""
     poison: float | None = None
     """A number that cannot be encoded."""
     broken: Path | None = None
@@ -59,7 +63,10 @@ class Scaled(Modality):
         self._scale = float(weights["scale"][0])
 
     def encode(self, arrays: Mapping[str, np.ndarray]) -> Features:
-        time.sleep(self.config.pause)
+        if self.config.pause:
+            time.sleep(self.config.pause)
+        for _ in range(self.config.rounds):
+            np.tanh(_MATRIX @ _MATRIX)
         if self.config.broken is not None and self.config.broken.exists():
             raise RuntimeError("out of order")
         if self.config.poison is not None and (arrays["x"] == self.config.poison).any():

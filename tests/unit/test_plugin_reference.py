@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sensorium import hookspecs, plugin
+from sensorium.testing import conformance
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text()
 HOOKS = [name for name in hookspecs.__all__ if name.startswith("sensorium_")]
@@ -21,6 +22,7 @@ CLASSES = [
     plugin.View,
     plugin.Source,
     plugin.Sink,
+    plugin.Assignee,
     plugin.Logged,
     plugin.Log,
     plugin.Trainable,
@@ -86,3 +88,17 @@ def test_every_public_name_of_the_plugin_api_is_documented(name: str):
         assert f"`{name}({', '.join(fields)})`" in PAGE
     else:
         assert any(mark in PAGE for mark in (f"`{name}`", f"`{name}(", f"class {name}:"))
+
+
+@pytest.mark.parametrize(
+    "kind", ["modality", "fusion", "task", "policy", "source", "sink", "observer"]
+)
+def test_every_check_of_the_kit_is_documented_with_its_promise(kind: str):
+    checks = getattr(conformance, f"{kind.upper()}_CHECKS")
+    rows = [f"| `{name}` | {check.__doc__.splitlines()[0]} |\n" for name, check in checks.items()]
+    assert "".join([f"| {kind} | |\n|---|---|\n", *rows]) in PAGE
+    assert f"| `{kind.capitalize()}Conformance` |" in PAGE
+
+
+def test_the_version_that_the_page_describes_is_the_one_of_the_api():
+    assert f"This page is version {plugin.API_VERSION} of the plugin API." in PAGE

@@ -7,6 +7,7 @@ from sensorium.align._horizon import horizon
 from sensorium.align._late import late_letter
 from sensorium.align._nearest import Nearest
 from sensorium.align._snapshot import Snapshot
+from sensorium.align._trace import Standing, Trace
 from sensorium.align._window import Window
 from sensorium.plugin import Policy, StreamSpec
 
@@ -17,7 +18,9 @@ __all__ = [
     "Nearest",
     "Policy",
     "Snapshot",
+    "Standing",
     "StreamSpec",
+    "Trace",
     "Window",
     "horizon",
     "late_letter",

@@ -14,6 +14,7 @@ from sensorium.align._identity import SetIdentity
 from sensorium.align._memory import Memory, checked_limit, drop_void_places, memory_for
 from sensorium.align._snapshot import Snapshot
 from sensorium.align._state import KeyState, KeyStream, StreamState, forget_records
+from sensorium.align._trace import Standing, Trace, TracedView
 from sensorium.align._view import KeyView
 from sensorium.durations import INFINITY, Duration
 from sensorium.errors import AlignmentError
@@ -86,6 +87,8 @@ class Aligner:
         self._index = {name: index for index, name in enumerate(names)}
         self._horizon = horizon(policy, self._specs)
         self._max_keys = checked_limit("max_keys", max_keys)
+        self.evicts = True
+        """Whether the limits hold; not while what a cut covers is read again."""
         #: In the order in which they were last heard of, where their number is limited.
         self._keys: dict[str, KeyState] = {} if max_keys is None else OrderedDict()
         #: Keys by the log time at which they may be forgotten, if not heard of since.
@@ -96,6 +99,7 @@ class Aligner:
         self._memory = memory_for(max_pending_events, max_pending_bytes)
         #: Late events that nobody has taken, where they are kept.
         self._late: list[Event] | None = [] if policy.on_late == "dead-letter" else None
+        self._trace: Trace | None = None
         self._view = KeyView(
             self._streams,
             distinct=policy.distinct,
@@ -145,13 +149,15 @@ class Aligner:
             self._fates[fate] += 1
             if fate is Fate.LATE and self._late is not None:
                 self._late.append(event)
+            if self._trace is not None:
+                self._trace.refused(event, fate, self._standing(stream, key))
         else:
             if self._accept(stream, key, event):
                 self._settle(key, settled)
         if moved:
             self._wake(stream, settled)
             self._forget()
-        if self._memory is not None and self._memory.exceeded:
+        if self._memory is not None and self.evicts and self._memory.exceeded:
             self._evict(self._memory, settled)
         return _in_order(settled)
 
@@ -217,6 +223,22 @@ class Aligner:
         self._late.clear()
         return late
 
+    def trace(self, trace: Trace) -> None:
+        """Tell a trace the fate of every event, and of every set how far the streams were.
+
+        To be called before the first event; such an aligner has no snapshots.
+        """
+        self._trace = trace
+        # Another class, so that without a trace a release costs nothing more.
+        self._view = TracedView(
+            self._streams,
+            distinct=self._policy.distinct,
+            fates=self._fates,
+            memory=self._memory,
+            late=self._late,
+            trace=trace,
+        )
+
     def snapshot(self) -> Snapshot:
         """The state at this moment; what happens afterwards does not change it."""
         state = {name: value for name, value in vars(self).items() if name not in _SHARED}
@@ -251,7 +273,7 @@ class Aligner:
         return key
 
     def _new_key(self, name: str) -> KeyState:
-        if len(self._keys) >= self._max_keys:
+        if self.evicts and len(self._keys) >= self._max_keys:
             self._evict_key(next(iter(self._keys)))
         streams = [KeyStream(keep_history=self._keep_history) for _ in self._streams]
         matcher = self._policy.matcher(self._names, self._specs)
@@ -371,7 +393,7 @@ class Aligner:
                 absent[name] = Absence.TIMEOUT
             else:
                 absent[name] = Absence.PROVEN
-        return AlignedSet(
+        aligned = AlignedSet(
             key,
             settled.time,
             members,
@@ -382,6 +404,15 @@ class Aligner:
             settled.start,
             settled.end,
         )
+        if self._trace is not None:
+            standing = {one.name: self._standing(one, self._view.key) for one in self._streams}
+            self._trace.settled(aligned, standing)
+        return aligned
+
+    @staticmethod
+    def _standing(stream: StreamState, key: KeyState) -> Standing:
+        own = key.streams[stream.index].bound
+        return Standing(own, stream.shared_bound, stream.log_time)
 
     def _forget(self) -> None:
         """Forget the keys that every stream has passed by more than the horizon."""

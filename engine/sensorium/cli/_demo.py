@@ -27,7 +27,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--json", action="store_true", help="print nothing but the figures, as one JSON object"
     )
-    parser.add_argument("--executor", default="local", help="what runs it: local (default local)")
+    parser.add_argument(
+        "--executor",
+        default="local",
+        choices=("local", "serve"),
+        help="what runs it (default local)",
+    )
     parser.add_argument(
         "--model",
         default="stats",

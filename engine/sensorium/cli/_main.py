@@ -26,10 +26,13 @@ _COMMANDS: Final = (
     "plugins",
     "fit",
     "eval",
+    "explain",
     "topics",
     "dlq",
     "record",
     "replay",
+    "build",
+    "deploy",
 )
 _DONE, _FAILED, _USAGE = 0, 1, 2
 _BROKEN_PIPE, _INTERRUPTED = 141, 130

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from sensorium.demo._serve import Comparison
 from sensorium.runtime import RunSummary
 
 __all__ = ["Figures", "share"]
@@ -27,6 +28,10 @@ class Figures:
         Of each stream alone and all together, over the sets that have them.
     run
         The figures of the run.
+    executor
+        What ran it.
+    comparison
+        Of the executor serve: what the executor local gives beside it.
     """
 
     model: str
@@ -35,6 +40,8 @@ class Figures:
     accuracy_offline: float | None
     accuracy_by_streams: Mapping[str, float | None]
     run: RunSummary
+    executor: str = "local"
+    comparison: Comparison | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, as JSON takes it."""
@@ -43,6 +50,8 @@ class Figures:
             "demo": "watch",
             "model": self.model,
             "seed": self.seed,
+            "executor": self.executor,
+            "serve_and_local": None if self.comparison is None else asdict(self.comparison),
             "accuracy": self.accuracy,
             "accuracy_offline": self.accuracy_offline,
             "accuracy_by_streams": dict(self.accuracy_by_streams),
@@ -78,7 +87,7 @@ class Figures:
         rows.append(("events per second", f"{run.events_per_s:,.0f}"))
         for name, value in (("p50", run.latency_p50_ms), ("p99", run.latency_p99_ms)):
             rows.append((f"latency {name}", "-" if value is None else f"{value:.1f} ms"))
-        return rows
+        return rows + ([] if self.comparison is None else self.comparison.rows())
 
 
 def share(value: float | None) -> str:

@@ -6,15 +6,17 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
 
-from sensorium.demo._accuracy import accuracy_by_streams, accuracy_offline
+from sensorium.demo._accuracy import TASK, accuracy_by_streams, accuracy_offline
 from sensorium.demo._damage import Damage
 from sensorium.demo._figures import Figures
 from sensorium.demo._layout import Placed, place
 from sensorium.demo._recording import write_recording
 from sensorium.demo._scoreboard import Scoreboard
+from sensorium.demo._serve import compare, stream_on_serve
 from sensorium.demo._show import Display, LiveDisplay, PlainDisplay, Silent
 from sensorium.demo._train import fit_demo, open_pipeline
 from sensorium.demo._watch import load_trials, split_trials
@@ -33,12 +35,18 @@ _SHOWN_SPEED: Final = 10.0
 _INTERRUPTED: Final = 130
 
 
-class _NoSink(Sink):
-    """Keeps nothing: the scoreboard is given every prediction."""
+class _Kept(Sink):
+    """Keeps the predictions, so that those of two runs can be compared."""
 
-    name = "none"
+    name = "kept"
 
-    def write(self, predictions: Sequence[Prediction]) -> None: ...
+    def __init__(self) -> None:
+        super().__init__(PluginConfig())
+        self.predictions: list[Prediction] = []
+
+    def write(self, predictions: Sequence[Prediction]) -> None:
+        self.predictions += predictions
+
     def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None: ...
     def flush(self) -> None: ...
     def close(self) -> None: ...
@@ -69,7 +77,8 @@ def run_demo(
     as_json
         Whether to print nothing but one JSON object.
     executor
-        ``local``.
+        ``local``, or ``serve``: on a Ray that is started for it. Then the executor local runs
+        the same recording, too, and what both gave is compared.
     model
         ``stats``: statistics and a small perceptron. ``cnn``: networks, with torch.
     fit
@@ -96,7 +105,7 @@ def run_demo(
     MissingExtraError
         If a package that the demo needs is not installed.
     """
-    _check(name, executor, speed)
+    _check(name, speed)
     damage = Damage(lose, outage, _nanoseconds(disorder), shuffle_keys)
     if name == "kafka":
         if fit:
@@ -131,22 +140,31 @@ def run_demo(
         display.say(f"{people} people whom the model has not seen, {len(placed)} recordings")
         truth = {item.trial.key: item.trial.exercise for item in placed}
         board = Scoreboard(truth, placed[0].start, end)
-        summary = _stream(pipeline, models, recording, speed, board, display)
-    figures = _figures(model, seed, pipeline, models, placed, board, truth, summary)
+        sink = _Kept()
+        comparison = None
+        if executor == "serve":
+            summary = stream_on_serve(pipeline, recording, speed, sink, board, display)
+            if not summary.stopped:
+                local = _Kept()
+                unseen = Scoreboard(truth, placed[0].start, end)
+                _stream(pipeline, models, recording, "max", local, unseen, Silent())
+                comparison = compare(sink.predictions, local.predictions, TASK)
+        else:
+            summary = _stream(pipeline, models, recording, speed, sink, board, display)
+    figures = replace(
+        _figures(model, seed, pipeline, models, placed, board, truth, summary),
+        executor=executor,
+        comparison=comparison,
+    )
     display.finish(figures)
     if as_json:
         print(json.dumps(figures.as_dict(), allow_nan=False), flush=True)
     return _INTERRUPTED if summary.stopped else 0
 
 
-def _check(name: str | None, executor: str, speed: float | str | None) -> None:
+def _check(name: str | None, speed: float | str | None) -> None:
     if name is not None and name not in DEMOS:
         raise ConfigError(f"there is no demo {name!r}; there are {', '.join(DEMOS)}")
-    if executor != "local":
-        raise ConfigError(
-            f"the executor {executor!r} is not in this version of the demo: leave `--executor` "
-            "out, or set it to `local`"
-        )
     if isinstance(speed, str) and speed != "max":
         raise ConfigError(f"--speed is {speed!r}; it is a factor such as 10, or max")
     if isinstance(speed, int | float) and not 0 < speed < float("inf"):
@@ -179,6 +197,7 @@ def _stream(
     models: Models,
     recording: Path,
     speed: float | str,
+    sink: Sink,
     board: Scoreboard,
     display: Display,
 ) -> RunSummary:
@@ -196,7 +215,7 @@ def _stream(
             pipeline,
             host,
             source(config, topics),
-            _NoSink(PluginConfig()),
+            sink,
             models=models,
             on_predictions=take,
         )

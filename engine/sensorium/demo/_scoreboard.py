@@ -123,7 +123,8 @@ class Scoreboard:
             self.newest.append(shown)
             self.sets.append(aligned)
             self.lag = max(0, self._now - aligned.end)
-            self._latencies.append(now - self._settled.pop(aligned.id, now))
+            if (settled := self._settled.pop(aligned.id, None)) is not None:
+                self._latencies.append(now - settled)
 
     @property
     def predictions(self) -> int:

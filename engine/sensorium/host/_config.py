@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from sensorium.durations import DurationField
+from sensorium.durations import INFINITY, DurationField
 from sensorium.wire import FieldMap, WireFormat
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "BatchConfig",
     "BreakerConfig",
     "FusionConfig",
+    "InFlight",
     "ObserveConfig",
     "PipelineConfig",
     "PluginSection",
@@ -212,6 +213,13 @@ class TaskConfig(_OpenSection):
     """Where its truth is found."""
 
 
+class InFlight(_Section):
+    """How much may wait for the models or be worked on; when it is, reading stops."""
+
+    sets: int = Field(default=4096, ge=1)
+    """The most sets."""
+
+
 class BreakerConfig(_Section):
     """When a model that fails as a whole is spared, and for how long."""
 
@@ -230,6 +238,16 @@ class RuntimeConfig(_Section):
     """The micro-batches of sets."""
     threads: int = Field(default=2, ge=1)
     """How many threads run the models."""
+    in_flight: InFlight = Field(default_factory=InFlight)
+    """How much may wait for the models or be worked on."""
+    commit_interval: DurationField | None = Field(default=None, ge=0, lt=INFINITY)
+    """How often cuts are committed, where the source keeps any; if not given, ``1s``, or ``100ms``
+    with ``delivery: exactly_once``, where predictions are visible when they are committed."""
+    max_lead: DurationField = Field(default=60 * _SECOND, gt=0)
+    """How far, in log time, a topic may be read ahead of the others."""
+    drain: DurationField = Field(default=30 * _SECOND, ge=0, lt=INFINITY)
+    """How long what is in flight may take to be finished when the pipeline is stopped, or its
+    partitions are given to another process; after that it is left to the next one."""
     retries: int = Field(default=2, ge=0)
     """How often a call of a model is made again that failed as a whole and may succeed later."""
     breaker: BreakerConfig = Field(default_factory=BreakerConfig)
@@ -246,6 +264,9 @@ class ObserveConfig(_Section):
     stall_after: DurationField = Field(default=60 * _SECOND, gt=0)
     """How long the engine's loop may take over one turn and still count as live, and how long
     source, sink and models may be silent and the engine still count as ready."""
+    silent_after: DurationField = Field(default=60 * _SECOND, gt=0)
+    """How far, in log time, a stream's newest event may lie behind that of another before the log
+    says that the stream is silent."""
 
 
 class PipelineConfig(_Section):

@@ -1,8 +1,8 @@
 """What a run shows of itself: metrics, health, logs. Below the executors, which feed it."""
 
 from sensorium.observe._definitions import METRICS, Kind, Metric
-from sensorium.observe._exporter import Exporter
-from sensorium.observe._health import STALL_SECONDS, Health, Phase, Verdict, Waits
+from sensorium.observe._exporter import Exporter, health_readings
+from sensorium.observe._health import Health, Phase, Verdict, Waits
 from sensorium.observe._histogram import Histogram
 from sensorium.observe._journal import Journal
 from sensorium.observe._log_handler import LOG_LEVELS, LogFormat, logging_to
@@ -13,7 +13,6 @@ __all__ = [
     "LOG_LEVELS",
     "METRICS",
     "STAGES",
-    "STALL_SECONDS",
     "Exporter",
     "Health",
     "Histogram",
@@ -27,5 +26,6 @@ __all__ = [
     "Readings",
     "Verdict",
     "Waits",
+    "health_readings",
     "logging_to",
 ]

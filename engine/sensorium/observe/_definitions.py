@@ -129,6 +129,16 @@ _ALL: Final = (
         "those of plugins that only observe cost nothing.",
         "plugin", "hook",
     ),
+    _counter(
+        "retries", "calls", "encode",
+        "Calls of a stream's model that were made again, since they failed as a whole.",
+        "plugin", "stream",
+    ),
+    _gauge(
+        "circuit_open", "0 or 1", "encode",
+        "Whether a stream's model is spared for a while, since it fails again and again.",
+        "plugin", "stream",
+    ),
     _counter("predictions", "predictions", "emit", "Predictions handed to the sink."),
     _counter(
         "dead_letters", "dead letters", "emit",

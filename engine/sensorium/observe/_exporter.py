@@ -20,7 +20,7 @@ from sensorium.observe._collector import RunCollector
 from sensorium.observe._health import Health, Verdict
 from sensorium.observe._reading import Reading, Readings
 
-__all__ = ["Exporter"]
+__all__ = ["Exporter", "health_readings"]
 
 #: How long a client may take over its request, in seconds.
 _CLIENT_SECONDS: Final = 10
@@ -112,10 +112,17 @@ class Exporter:
 
     def _all_readings(self) -> Iterator[Reading]:
         yield from self._readings()
-        yield Reading("sensorium_live", (), int(self._health.live().ok))
-        yield Reading("sensorium_ready", (), int(self._health.ready().ok))
-        yield Reading("sensorium_models_silent_seconds", (), self._health.models_silent)
-        yield Reading("sensorium_build_info", self._build, 1)
+        yield from health_readings(self._health, *self._build)
+
+
+def health_readings(health: Health, version: str, executor: str) -> list[Reading]:
+    """The metrics of a process, whatever it runs."""
+    return [
+        Reading("sensorium_live", (), int(health.live().ok)),
+        Reading("sensorium_ready", (), int(health.ready().ok)),
+        Reading("sensorium_models_silent_seconds", (), health.models_silent),
+        Reading("sensorium_build_info", (version, executor), 1),
+    ]
 
 
 def _listen(bind: str, port: int, exporter: Exporter) -> ThreadingHTTPServer:

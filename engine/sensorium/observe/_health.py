@@ -9,10 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-__all__ = ["STALL_SECONDS", "Health", "Phase", "Verdict", "Waits"]
-
-#: How long the loop may do one thing before that counts as a stall, unless it is told otherwise.
-STALL_SECONDS: Final = 60.0
+__all__ = ["Health", "Phase", "Verdict", "Waits"]
 
 #: ``loading``: models. ``starting``: the source has not answered yet. ``running``. ``stopping``:
 #: what is in flight is finished.
@@ -57,7 +54,7 @@ class Health:
     """
 
     def __init__(
-        self, stall_after: float = STALL_SECONDS, timer: Callable[[], float] = time.monotonic
+        self, stall_after: float = 60, timer: Callable[[], float] = time.monotonic
     ) -> None:
         self.stall_after = stall_after
         #: How far the run has come.

@@ -38,9 +38,10 @@ class Histogram:
     def add_all(self, values: npt.NDArray[np.float64]) -> None:
         """Count many values."""
         self.sum += float(values.sum())
-        places, counts = np.unique(self._array.searchsorted(values), return_counts=True)
-        for place, count in zip(places.tolist(), counts.tolist(), strict=True):
-            self.counts[place] += count
+        places = self._array.searchsorted(values)
+        for place, count in enumerate(np.bincount(places).tolist()):
+            if count:
+                self.counts[place] += count
 
     def copy(self) -> Histogram:
         """The counts as they are now."""

@@ -28,11 +28,15 @@ class Journal:
         The pipeline's name.
     streams
         The pipeline's streams.
+    silent_after
+        How far a stream may be behind the others before it counts as silent, in ns of log time.
     """
 
-    def __init__(self, pipeline: str, streams: Iterable[str]) -> None:
+    def __init__(
+        self, pipeline: str, streams: Iterable[str], silent_after: float = 60_000_000_000
+    ) -> None:
         self._pipeline = pipeline
-        self._silence = Silence(streams)
+        self._silence = Silence(streams, silent_after)
 
     def starting(self, version: str, executor: str, address: str | None) -> None:
         """The process begins; `address` is where metrics and health are served."""
@@ -48,6 +52,10 @@ class Journal:
             _run, logging.INFO, "model_loaded", "loaded %s; the model is %s",
             ", ".join(plugins), model or "without weights", model=model, plugins=list(plugins),
         )  # fmt: skip
+
+    def model_changed(self, model: str) -> None:
+        """Another model has taken over."""
+        self._tell(_run, logging.INFO, "model_changed", "the model is now %s", model, model=model)
 
     def assigned(self, partitions: Sequence[int]) -> None:
         """These are the partition numbers that are read from now on."""

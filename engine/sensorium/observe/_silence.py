@@ -7,8 +7,6 @@ from typing import Final
 
 __all__ = ["Silence"]
 
-#: How far behind the others a stream's newest event has to lie, in ns of log time.
-_SILENT_NS: Final = 60_000_000_000
 #: In how many checks in a row: what is read of one topic may run ahead for a moment.
 _CHECKS: Final = 10
 
@@ -20,9 +18,12 @@ class Silence:
     ----------
     streams
         All that should have events.
+    after
+        How far behind the others a stream's newest event has to lie, in ns of log time.
     """
 
-    def __init__(self, streams: Iterable[str]) -> None:
+    def __init__(self, streams: Iterable[str], after: float) -> None:
+        self._after = after
         self._behind = dict.fromkeys(streams, 0)
         self._silent: set[str] = set()
         self._begin: int | None = None
@@ -50,7 +51,7 @@ class Silence:
         front = max(newest.values())
         for stream, checks in self._behind.items():
             behind = front - newest.get(stream, self._begin)
-            self._behind[stream] = checks + 1 if behind > _SILENT_NS else 0
+            self._behind[stream] = checks + 1 if behind > self._after else 0
             if self._behind[stream] >= _CHECKS and stream not in self._silent:
                 self._silent.add(stream)
                 silent[stream] = behind / 1e9

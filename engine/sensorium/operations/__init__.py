@@ -1,5 +1,6 @@
-"""What is done around a running pipeline: its topics, its dead letters, recordings of its input."""
+"""What is done around a running pipeline: topics, dead letters, recordings, and a look at one."""
 
+from sensorium.operations._clocks import ClockEstimate, estimate_clocks
 from sensorium.operations._dead_letters import (
     Replayed,
     StoredLetter,
@@ -7,13 +8,19 @@ from sensorium.operations._dead_letters import (
     read_dead_letters,
     replay_dead_letters,
 )
+from sensorium.operations._delays import LOSSES, Losses, losses
 from sensorium.operations._logs import open_log
 from sensorium.operations._readable import readable
 from sensorium.operations._record import Recorded, Recorder
 from sensorium.operations._replay import Replayer, Sent
+from sensorium.operations._survey import Arrivals, survey
 from sensorium.operations._topics import PlannedTopic, TopicPlan, create_topics, plan_topics
 
 __all__ = [
+    "LOSSES",
+    "Arrivals",
+    "ClockEstimate",
+    "Losses",
     "PlannedTopic",
     "Recorded",
     "Recorder",
@@ -23,10 +30,13 @@ __all__ = [
     "StoredLetter",
     "TopicPlan",
     "create_topics",
+    "estimate_clocks",
     "late_again",
+    "losses",
     "open_log",
     "plan_topics",
     "read_dead_letters",
     "readable",
     "replay_dead_letters",
+    "survey",
 ]

@@ -78,35 +78,30 @@ def read_dead_letters(
     Raises
     ------
     ConfigError
-        If the sink has no log, or keeps no dead letters there.
+        If the sink has no log, or keeps no dead letters there, or one of `places` is no place.
     RunError
-        If the log cannot be read, or holds none of `places`.
+        If the log cannot be read, or has nothing at one of `places`.
     """
-    left = set(places)
     with open_log(pipeline, "sink") as log:
         topic = log.topics.get("dead_letters")
         if topic is None:
             raise ConfigError("the sink writes no dead letters to its log", path="sink")
-        for record in _records(log, topic):
-            place = f"{record.partition}/{record.offset}"
-            if places and place not in left:
-                continue
-            left.discard(place)
+        records = _named(log, topic, places) if places else _records(log, topic)
+        for record in records:
             try:
                 letter = dead_letter_from_record(record)
-            except WireError:
+            except WireError as error:
+                if places:
+                    raise RunError(
+                        f"what lies in {topic} at {record.partition}/{record.offset} is no dead "
+                        f"letter of Sensorium ({error})"
+                    ) from None
                 continue  # somebody else wrote it there
             said = {"stage": letter.stage, "stream": letter.stream, "error": letter.error}
             asked = {"stage": stage, "stream": stream, "error": error}
             if all(wanted in (None, said[name]) for name, wanted in asked.items()):
+                place = f"{record.partition}/{record.offset}"
                 yield StoredLetter(place, record.arrived or 0, letter)
-            if places and not left:
-                return
-    if left:
-        raise RunError(
-            f"{topic} holds no dead letter at {', '.join(sorted(left))}; "
-            "`sensorium dlq list PIPELINE` shows those that are there"
-        )
 
 
 def replay_dead_letters(
@@ -159,6 +154,22 @@ def _lies_back(pipeline: Pipeline, letter: DeadLetter, now: int) -> bool:
     return part is not None and letter.time is not None and now - letter.time > part.spec.max_delay
 
 
+def _named(log: Log, topic: str, places: Collection[str]) -> Iterator[Record]:
+    for place in places:
+        partition, _, offset = place.partition("/")
+        if not (partition.isdecimal() and offset.isdecimal()):
+            raise ConfigError(
+                f"{place!r} is no place: write PARTITION/OFFSET, as the list shows it"
+            )
+        record = log.fetch(topic, int(partition), int(offset))
+        if record is None:
+            raise RunError(
+                f"{topic} holds no dead letter at {place}; `sensorium dlq list PIPELINE` shows "
+                "those that are there"
+            )
+        yield record
+
+
 def _records(log: Log, topic: str) -> Iterator[Record]:
     source = log.read([topic], start="earliest", follow=False)
     try:
@@ -178,11 +189,14 @@ def _original(log: Log, letter: DeadLetter, topics: Collection[str]) -> tuple[Re
     topic, partition, offset = letter.origin.rsplit("/", 2)
     if topic not in topics:
         return None, f"it came from {topic}, which is no topic of the pipeline's streams"
-    data, key = letter.data, letter.record_key
+    data, key, time = letter.data, letter.record_key, letter.time
     if data is None:
         found = log.fetch(topic, int(partition), int(offset))
         if found is None:
             return None, f"its bytes are gone, and so is {letter.origin}"
-        data, key = found.data, found.key
+        data, key, time = found.data, found.key, found.time
         letter = replace(letter, headers=found.headers, attempt=attempts_of(found.headers))
-    return Record(topic, int(partition), int(offset), data, key, replayed_headers(letter)), ""
+    # Where producers stamp, the stamp may be all that says when it happened.
+    stamp = time if time is None or time >= 0 else None
+    headers = replayed_headers(letter)
+    return Record(topic, int(partition), int(offset), data, key, headers, stamp), ""

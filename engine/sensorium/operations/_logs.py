@@ -10,7 +10,13 @@ from sensorium.errors import ConfigError
 from sensorium.host import Pipeline, resolve_secrets
 from sensorium.plugin import Log, Logged, Sink, Source
 
-__all__ = ["open_log"]
+__all__ = ["has_log", "open_log"]
+
+
+def has_log(pipeline: Pipeline, end: Literal["source", "sink"]) -> bool:
+    """Whether the pipeline's source or sink is in a log that commands can use."""
+    plugin: object = pipeline.source if end == "source" else pipeline.sink
+    return isinstance(plugin, Logged)
 
 
 @contextmanager

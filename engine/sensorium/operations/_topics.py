@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from sensorium.align import horizon
 from sensorium.durations import INFINITY, Duration, format_duration
 from sensorium.errors import ConfigError
 from sensorium.host import Finding, Level, Pipeline
-from sensorium.operations._logs import open_log
-from sensorium.plugin import Topic
+from sensorium.operations._logs import has_log, open_log
+from sensorium.plugin import Topic, TopicRole
 
 __all__ = ["PlannedTopic", "TopicPlan", "create_topics", "plan_topics"]
 
@@ -79,7 +79,7 @@ def plan_topics(
     Parameters
     ----------
     pipeline
-        Its source and sink have to be in logs.
+        Its source has to be in a log; of a sink that is in none, there are no topics.
     partitions
         Of each topic; None for as many as the streams' topics have that are there, else 3.
     replication
@@ -91,12 +91,49 @@ def plan_topics(
     Raises
     ------
     ConfigError
-        If the horizon is infinite, or an end has no log.
+        If the horizon is infinite, or the source has no log.
     RunError
         If a log cannot be reached.
     """
-    specs = {name: part.spec for name, part in pipeline.streams.items()}
-    span = horizon(pipeline.policy, specs.values())
+    span = _finite_horizon(pipeline)
+    roles: dict[str, list[str]] = {}
+    for name, part in pipeline.streams.items():
+        roles.setdefault(part.topic, []).append(name)
+    with open_log(pipeline, "source") as log:
+        inputs = log.describe(list(roles))
+    named: dict[TopicRole, str] = {}
+    outputs: Mapping[str, Topic] = {}
+    if has_log(pipeline, "sink"):
+        with open_log(pipeline, "sink") as log:
+            named = dict(log.topics)
+            outputs = log.describe(list(named.values()))
+    count = partitions or min(
+        (topic.partitions for topic in inputs.values()), default=_DEFAULT_PARTITIONS
+    )
+    retention = span + outage
+    read = Topic(
+        "",
+        count,
+        replication,
+        retention=retention,
+        max_ahead=max(part.spec.max_future for part in pipeline.streams.values()),
+    )
+    written = Topic("", count, replication, retention=max(retention, _KEEP_OUTPUT))
+    topics = [
+        PlannedTopic(
+            f"stream {', '.join(names)}", "source", replace(read, name=topic), inputs.get(topic)
+        )
+        for topic, names in roles.items()
+    ]
+    topics += [
+        PlannedTopic(role, "sink", replace(written, name=topic), outputs.get(topic))
+        for role, topic in named.items()
+    ]
+    return TopicPlan(topics, span, list(_findings(topics, inputs, asked=partitions is not None)))
+
+
+def _finite_horizon(pipeline: Pipeline) -> Duration:
+    span = horizon(pipeline.policy, [part.spec for part in pipeline.streams.values()])
     if span == INFINITY:
         raise ConfigError(
             "a record may matter for ever, and no topic keeps its records as long: give every "
@@ -104,38 +141,7 @@ def plan_topics(
             "max_interval",
             path="streams",
         )
-    roles: dict[str, list[str]] = {}
-    for name, part in pipeline.streams.items():
-        roles.setdefault(part.topic, []).append(name)
-    with open_log(pipeline, "source") as log:
-        inputs = log.describe(list(roles))
-    with open_log(pipeline, "sink") as log:
-        named = dict(log.topics)
-        outputs = log.describe(list(named.values()))
-    count = partitions or min(
-        (topic.partitions for topic in inputs.values()), default=_DEFAULT_PARTITIONS
-    )
-    retention = span + outage
-    max_future = max(spec.max_future for spec in specs.values())
-    topics = [
-        PlannedTopic(
-            f"stream {', '.join(names)}",
-            "source",
-            Topic(topic, count, replication, retention=retention, max_ahead=max_future),
-            inputs.get(topic),
-        )
-        for topic, names in roles.items()
-    ]
-    topics += [
-        PlannedTopic(
-            role,
-            "sink",
-            Topic(topic, count, replication, retention=max(retention, _KEEP_OUTPUT)),
-            outputs.get(topic),
-        )
-        for role, topic in named.items()
-    ]
-    return TopicPlan(topics, span, list(_findings(topics, inputs, asked=partitions is not None)))
+    return span
 
 
 def create_topics(pipeline: Pipeline, plan: TopicPlan) -> list[Topic]:

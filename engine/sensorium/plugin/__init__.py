@@ -4,6 +4,7 @@
 the version that it was written for as its `api`.
 """
 
+from sensorium.plugin._cut import Assignee, Cut, CutPosition, TopicPartition
 from sensorium.plugin._fusion import Fusion, TaskOutput
 from sensorium.plugin._log import Log, Logged, Topic, TopicRole
 from sensorium.plugin._modality import (
@@ -18,14 +19,17 @@ from sensorium.plugin._modality import (
 from sensorium.plugin._plugin import API_VERSION, PluginConfig
 from sensorium.plugin._policy import Entry, Matcher, Policy, Settled, StreamSpec, View
 from sensorium.plugin._sink import Sink
-from sensorium.plugin._source import Batch, Record, Source, TopicPartition
+from sensorium.plugin._source import Batch, Record, Source
 from sensorium.plugin._task import Task
 from sensorium.plugin._training import Fittable, FusionFittable, Progress, Trainable
 
 __all__ = [
     "API_VERSION",
     "Arrays",
+    "Assignee",
     "Batch",
+    "Cut",
+    "CutPosition",
     "Entry",
     "FeatureSpec",
     "Features",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from sensorium.events import DeadLetter, Prediction
+from sensorium.plugin._cut import Cut
 from sensorium.plugin._plugin import API_VERSION, PluginConfig
 
 __all__ = ["Sink"]
@@ -46,3 +47,41 @@ class Sink(ABC):
     @abstractmethod
     def close(self) -> None:
         """Flush and free what is held; may be called twice."""
+
+    # What follows is for a sink that can commit cuts with what it writes; the others need none.
+
+    @property
+    def transactional(self) -> bool:
+        """Whether it can: without that there is no ``delivery: exactly_once``."""
+        return False
+
+    def begin(self, member: str) -> None:
+        """From now on nothing is visible to readers before `commit`; called once, at the start.
+
+        Parameters
+        ----------
+        member
+            `Source.member`: what an earlier process of this name left open is ended.
+        """
+        raise NotImplementedError
+
+    def commit(self, cuts: Mapping[int, Cut], membership: Any) -> None:
+        """Make all that was taken, and the cuts of these partition numbers, visible as one.
+
+        Parameters
+        ----------
+        cuts
+            Per partition number.
+        membership
+            `Source.membership` from when the cuts were made.
+
+        Raises
+        ------
+        CommitError
+            If that failed, or it is not known whether it did; `abort` then has to follow.
+        """
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Take back all that was taken since the last commit."""
+        raise NotImplementedError

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
+from sensorium.plugin._cut import Assignee, Cut, TopicPartition
 from sensorium.plugin._plugin import API_VERSION, PluginConfig
 
-__all__ = ["Batch", "Record", "Source", "TopicPartition"]
-
-
-class TopicPartition(NamedTuple):
-    """One partition of one topic."""
-
-    topic: str
-    partition: int
+__all__ = ["Batch", "Record", "Source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +61,15 @@ class Batch:
         (ns since the epoch), that log time.
     ended
         Whether the source has nothing more, ever.
+    positions
+        Per topic-partition that has been read further than its last record says (what lies there
+        was aborted, or is gone), the offset that is read next.
     """
 
     records: Sequence[Record] = ()
     progress: Mapping[TopicPartition, int] = field(default_factory=dict)
     ended: bool = False
+    positions: Mapping[TopicPartition, int] = field(default_factory=dict)
 
 
 class Source(ABC):
@@ -115,3 +113,60 @@ class Source(ABC):
     @abstractmethod
     def close(self) -> None:
         """Stop reading and free what is held; may be called twice."""
+
+    def pause(self, places: Collection[TopicPartition]) -> bool:
+        """From now on give no records of these, and of all others.
+
+        Polling goes on meanwhile.
+
+        Returns
+        -------
+        bool
+            Whether the source can do that; one that cannot is not polled instead.
+        """
+        return False
+
+    # What follows is for a source that keeps cuts; the others need none of it.
+
+    @property
+    def keeps_cuts(self) -> bool:
+        """Whether it stores cuts and shares its partition numbers out among processes."""
+        return False
+
+    @property
+    def member(self) -> str:
+        """What tells this process from the others of its group: the same at every start of the
+        same member, or new at every start."""
+        raise NotImplementedError
+
+    def join(self, assignee: Assignee) -> None:
+        """From now on tell `assignee`, within `poll`, which partition numbers are its own."""
+        raise NotImplementedError
+
+    def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Read on from these offsets; called within `Assignee.assigned`."""
+        raise NotImplementedError
+
+    def seek_to_time(self, times: Mapping[int, int]) -> None:
+        """Read these partition numbers on from the first record of at least that log time, in ns
+        since the epoch; called within `Assignee.assigned`."""
+        raise NotImplementedError
+
+    def commit(self, cuts: Mapping[int, Cut]) -> None:
+        """Store the cuts of partition numbers; what they cover has been written.
+
+        Raises
+        ------
+        CommitError
+            If they are not stored, or it is not known whether they are.
+        """
+        raise NotImplementedError
+
+    def rewind(self) -> None:
+        """Go back to the stored cuts of everything assigned, and tell the assignee."""
+        raise NotImplementedError
+
+    def membership(self) -> Any:
+        """What a transactional sink needs so that cuts of a process that has been replaced are
+        refused; as of the moment of the call."""
+        return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from sensorium.plugin import Batch, TopicPartition
 
@@ -10,21 +10,15 @@ __all__ = ["EndWatch"]
 
 
 class EndWatch:
-    """Notes which partitions the source says it has read to the end.
+    """Notes which topic-partitions the source says it has read to the end."""
 
-    Parameters
-    ----------
-    partitions
-        All of them.
-    """
+    def __init__(self) -> None:
+        self._seen: set[TopicPartition] = set()
 
-    def __init__(self, partitions: Iterable[TopicPartition]) -> None:
-        self._open = set(partitions)
-
-    def reached(self, batch: Batch) -> bool:
-        """Whether, with this batch, all have been at their end once.
+    def reached(self, batch: Batch, places: AbstractSet[TopicPartition]) -> bool:
+        """Whether, with this batch, all of `places` (and there are some) have been at their end.
 
         Being past the end is the source's word (`Batch.progress`), never a guess from silence.
         """
-        self._open.difference_update(batch.progress)
-        return batch.ended or not self._open
+        self._seen |= batch.progress.keys()
+        return bool(places) and places <= self._seen

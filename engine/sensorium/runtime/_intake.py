@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from time import perf_counter_ns
 
-from sensorium.align import Aligner, late_letter
-from sensorium.events import AlignedSet, DeadLetter, Event
+from sensorium.align import Aligner, horizon, late_letter
+from sensorium.events import AlignedSet, DeadLetter, Event, Fate
 from sensorium.host import Pipeline
-from sensorium.plugin import Batch
+from sensorium.plugin import Batch, Cut, Record, Source, TopicPartition
+from sensorium.runtime._fingerprint import alignment_fingerprint
+from sensorium.runtime._lane import Lane, Marker
 from sensorium.runtime._summary import Tally
 from sensorium.stages import Heartbeat, Ingest, Ingested, IngestStream, Progress, Wiring
 
 __all__ = ["Intake", "ingest_streams"]
+
+_LOG = logging.getLogger(__name__)
 
 #: Called with the events and the dead letters of one poll, of ingest and then of align.
 Watch = Callable[[list[Event], list[DeadLetter]], None]
@@ -21,6 +26,9 @@ Watch = Callable[[list[Event], list[DeadLetter]], None]
 
 class Intake:
     """Takes what a source gives, and gives the sets that it settles.
+
+    Where the source keeps cuts, partition numbers are assigned and taken away; else each is found
+    with its first record.
 
     Parameters
     ----------
@@ -32,64 +40,100 @@ class Intake:
         Gives the log time of live events, in ns since the epoch.
     tally
         Where time spent is noted.
+    source
+        Moved to where a partition number goes on.
     """
 
     def __init__(
-        self, pipeline: Pipeline, ingest: Ingest, clock: Callable[[], int], tally: Tally
+        self,
+        pipeline: Pipeline,
+        ingest: Ingest,
+        clock: Callable[[], int],
+        tally: Tally,
+        source: Source,
     ) -> None:
         self._pipeline = pipeline
         self._ingest = ingest
         self._clock = clock
         self._tally = tally
-        self._aligners: dict[int, Aligner] = {}
+        self._source = source
+        self._specs = {name: part.spec for name, part in pipeline.streams.items()}
+        self._topics = {part.topic for part in pipeline.streams.values()}
+        self._horizon = horizon(pipeline.policy, self._specs.values())
+        self._fingerprint = alignment_fingerprint(pipeline)
+        self._lanes: dict[int, Lane] = {}
+        #: Terminal fates of partition numbers that are no longer read here.
+        self._past: Counter[Fate] = Counter()
+
+    # Records to sets.
 
     def take(self, batch: Batch, watch: Watch) -> Iterator[list[AlignedSet]]:
-        """Give the sets that a batch settles, a list per step, in the aligner's order.
-
-        Lazily: who does not go on asking holds back the rest.
-        """
-        start = perf_counter_ns()
-        ingested = self._ingest.read(batch.records)
-        self._tally.spent("ingest", perf_counter_ns() - start)
-        if ingested.items or ingested.letters:
-            watch([item for _, item in ingested.items if type(item) is Event], ingested.letters)
-        return self._timed(self._align(ingested, batch, watch))
+        """Give the sets that a batch settles, a list per step, in the aligner's order."""
+        if not self._source.keeps_cuts:
+            return self._timed(self._align(self._read(batch.records, watch), batch.progress, watch))
+        return self._timed(self._take(batch, watch))
 
     def close(self, watch: Watch) -> Iterator[list[AlignedSet]]:
         """No more records, ever: give what is left, by partition number."""
         return self._timed(self._close(watch))
 
     def _close(self, watch: Watch) -> Iterator[list[AlignedSet]]:
-        for number in sorted(self._aligners):
-            yield self._aligners[number].close()
+        for number in sorted(self._lanes):
+            yield self._lanes[number].aligner.close()
         self._bury_late(watch)
 
     def _bury_late(self, watch: Watch) -> None:
         letters = [
             late_letter(event)
-            for aligner in self._aligners.values()
-            for event in aligner.take_late()
+            for lane in self._lanes.values()
+            for event in lane.aligner.take_late()
         ]
         if letters:
             watch([], letters)
 
-    def _align(self, ingested: Ingested, batch: Batch, watch: Watch) -> Iterator[list[AlignedSet]]:
+    def _take(self, batch: Batch, watch: Watch) -> Iterator[list[AlignedSet]]:
+        fresh: list[Record] = []
+        again: list[Record] = []
+        for record in batch.records:
+            lane = self._lanes.get(record.partition)
+            if lane is not None and lane.read(record):
+                (again if lane.replaying else fresh).append(record)
+        for place, offset in batch.positions.items():
+            if place.partition in self._lanes:
+                self._lanes[place.partition].stands_at(place, offset)
+        self._replay(again)
+        for lane in self._lanes.values():
+            if lane.caught_up:
+                fresh += self._restore(lane)
+        progress = {
+            place: log_time
+            for place, log_time in batch.progress.items()
+            if place.partition in self._lanes
+            and self._lanes[place.partition].progress(place, log_time)
+        }
+        return self._align(self._read(fresh, watch), progress, watch)
+
+    def _read(self, records: Sequence[Record], watch: Watch) -> Ingested:
+        start = perf_counter_ns()
+        ingested = self._ingest.read(records)
+        self._tally.spent("ingest", perf_counter_ns() - start)
+        if ingested.items or ingested.letters:
+            watch([item for _, item in ingested.items if type(item) is Event], ingested.letters)
+        return ingested
+
+    def _align(
+        self, ingested: Ingested, progress: Mapping[TopicPartition, int], watch: Watch
+    ) -> Iterator[list[AlignedSet]]:
         for partition, item in ingested.items:
-            aligner = self._aligners.get(partition) or self._new(partition)
-            if type(item) is Event:
-                sets = aligner.add(item)
-            elif type(item) is Heartbeat:
-                sets = aligner.heartbeat(item.stream, item.time, item.arrived, item.key)
-            else:
-                assert isinstance(item, Progress)
-                sets = aligner.progress(item.stream, item.log_time)
-            if sets:
+            lane = self._lanes.get(partition) or self._new(partition)
+            if sets := lane.wanted(_apply(lane.aligner, item)):
                 yield sets
-        for (topic, partition), log_time in batch.progress.items():
-            aligner = self._aligners.get(partition) or self._new(partition)
+        for (topic, partition), log_time in progress.items():
+            lane = self._lanes.get(partition) or self._new(partition)
             for stream in self._ingest.streams(topic):
-                if sets := aligner.progress(stream, log_time):
+                if sets := lane.wanted(lane.aligner.progress(stream, log_time)):
                     yield sets
+
         self._bury_late(watch)
 
     def _timed(self, steps: Iterator[list[AlignedSet]]) -> Iterator[list[AlignedSet]]:
@@ -105,30 +149,125 @@ class Intake:
         finally:
             self._tally.spent("align", spent)
 
+    # A restart: what a stored cut covers is read again, and nothing of it is given again.
+
+    def _replay(self, records: Sequence[Record]) -> None:
+        if records:
+            for partition, item in self._ingest.read(records, again=True).items:
+                _apply(self._lanes[partition].aligner, item)
+
+    def _restore(self, lane: Lane) -> Sequence[Record]:
+        """Go on where the stored cut was made; gives what has been read beyond it."""
+        for place, log_time in lane.restore().items():
+            for stream in self._ingest.streams(place.topic):
+                lane.aligner.progress(stream, log_time)
+        lane.aligner.take_late()  # buried with the cut
+        lane.adopt()
+        self._tally.adopted += lane.adopted
+        held, lane.held = lane.held, []
+        return [record for record in held if lane.read(record)]
+
+    # Which partition numbers are read here.
+
+    def assign(self, stored: Mapping[int, Cut | None]) -> None:
+        """Read these partition numbers, each from its stored cut, and no others.
+
+        One that is read already, and whose newest committed cut is the stored one, goes on as if
+        nothing had happened.
+
+        Raises
+        ------
+        RunError
+            If a cut is not whole.
+        """
+        self.forget(self._lanes.keys() - stored.keys())
+        offsets: dict[TopicPartition, int] = {}
+        times: dict[int, int] = {}
+        for number, cut in stored.items():
+            lane = self._lanes.get(number)
+            if lane is not None and lane.stored == cut and not lane.replaying:
+                offsets.update(lane.offsets)
+                continue
+            self.forget([number])
+            lane = self._new(number)
+            if cut is None:
+                continue
+            if cut.fingerprint == self._fingerprint:
+                lane.go_on_from(cut)
+            elif (time := lane.begin_anew(cut)) is not None:
+                times[number] = time
+        if times:
+            _LOG.warning(
+                "the alignment's configuration has changed since the newest cut: the partition "
+                "numbers %s begin with the first sets beyond what was settled then",
+                sorted(times),
+            )
+        self._source.seek(offsets)
+        self._source.seek_to_time(times)
+
+    def forget(self, numbers: Collection[int]) -> None:
+        """Read these no longer; whoever reads them next goes on from their newest cut."""
+        for number in set(numbers) & self._lanes.keys():
+            lane = self._lanes.pop(number)
+            counted = lane.counted
+            self._tally.handed_over += counted.pop(Fate.PENDING, 0)
+            self._past += counted
+
+    @property
+    def lanes(self) -> Mapping[int, Lane]:
+        """The partition numbers that are read here."""
+        return self._lanes
+
+    def holds(self, lane: Lane) -> bool:
+        """Whether a lane is still read here."""
+        return self._lanes.get(lane.number) is lane
+
+    # Cuts.
+
+    def mark(self) -> Marker | None:
+        """Cuts of every partition number about which there is news; None where there is none.
+
+        None as well while one of them cannot be cut: what it gave would be written uncovered.
+        """
+        changed = [lane for lane in self._lanes.values() if lane.changed]
+        if not changed or not all(lane.ready for lane in changed):
+            return None
+        cuts = {lane: (lane.cut(), lane.fates()) for lane in changed}
+        return Marker(cuts, self._source.membership())
+
     @property
     def fates(self) -> Counter[str]:
-        """Events by fate, over all partition numbers."""
-        total: Counter[str] = Counter()
-        for aligner in list(self._aligners.values()):
-            total.update({str(fate): count for fate, count in aligner.fates.items()})
-        return total
+        """Events by fate, over all partition numbers; where cuts are kept, those committed."""
+        total = Counter(self._past)
+        for lane in list(self._lanes.values()):
+            total += lane.counted if self._source.keeps_cuts else lane.fates()
+        return Counter({str(fate): count for fate, count in total.items()})
 
     @property
     def keys(self) -> int:
         """How many keys are remembered, over all partition numbers."""
-        return sum(aligner.keys for aligner in list(self._aligners.values()))
+        return sum(lane.aligner.keys for lane in list(self._lanes.values()))
 
-    def _new(self, partition: int) -> Aligner:
-        specs = {name: part.spec for name, part in self._pipeline.streams.items()}
+    def _new(self, number: int) -> Lane:
         aligner = Aligner(
             self._pipeline.policy,
-            specs,
+            self._specs,
             self._clock,
             self._pipeline.name,
             **self._pipeline.limits,
         )
-        self._aligners[partition] = aligner
-        return aligner
+        lane = Lane(number, aligner, self._horizon, self._fingerprint, self._topics)
+        self._lanes[number] = lane
+        return lane
+
+
+def _apply(aligner: Aligner, item: Event | Heartbeat | Progress) -> list[AlignedSet]:
+    if type(item) is Event:
+        return aligner.add(item)
+    if type(item) is Heartbeat:
+        return aligner.heartbeat(item.stream, item.time, item.arrived, item.key)
+    assert isinstance(item, Progress)
+    return aligner.progress(item.stream, item.log_time)
 
 
 def ingest_streams(pipeline: Pipeline) -> dict[str, IngestStream]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -14,12 +15,16 @@ import numpy as np
 
 from sensorium.events import AlignedSet, DeadLetter, Event, Prediction
 from sensorium.observe import Health, Journal, Meters, Reading
-from sensorium.plugin import Sink, Source, TopicPartition
+from sensorium.plugin import Batch, Cut, Sink, Source, TopicPartition
 from sensorium.runtime._arrivals import Arrivals
+from sensorium.runtime._delivery import Delivery
 from sensorium.runtime._end import EndWatch
 from sensorium.runtime._flight import Flight
 from sensorium.runtime._intake import Intake, ingest_streams
-from sensorium.runtime._microbatch import Waiting, Worked
+from sensorium.runtime._lane import Marker
+from sensorium.runtime._microbatch import Worked
+from sensorium.runtime._outbox import Outbox
+from sensorium.runtime._pressure import Pressure
 from sensorium.runtime._readings import line_readings, plugin_hooks
 from sensorium.runtime._summary import STAGES, RunSummary, Tally, percentile_ms
 from sensorium.stages import Emitter, Ingest
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Line", "OnPredictions"]
 
+_LOG = logging.getLogger(__name__)
+
 #: Called with the predictions that have just been handed to the sink, and the set of each.
 OnPredictions: TypeAlias = Callable[[Sequence[Prediction], Sequence[AlignedSet]], None]
 
@@ -37,7 +44,9 @@ _POLL_SECONDS: Final = 0.1
 #: The same while models work, so that their results are not kept waiting.
 _POLL_SECONDS_IN_FLIGHT: Final = 0.002
 _POLL_RECORDS: Final = 1024
-_FLUSH_EVERY_NS: Final = 1_000_000_000
+#: How often cuts are committed where the pipeline does not say.
+_COMMIT_NS: Final = 1_000_000_000
+_COMMIT_NS_EXACTLY_ONCE: Final = 100_000_000
 _TICK_EVERY_NS: Final = 1_000_000_000
 _LATENCIES_KEPT: Final = 65_536
 
@@ -46,8 +55,9 @@ class Line:
     """The straight line, turned by one thread; only the models run elsewhere.
 
     It polls, ingests, aligns and emits. Micro-batches are handed to a flight, which takes them
-    through encode and fuse wherever the models are. When the flight is full, polling stops. Sets
-    and predictions, and their order, do not depend on the timing of the flight.
+    through encode and fuse wherever the models are. When too much is in flight, reading stops. Sets
+    and predictions, and their order, do not depend on the timing of the flight. Where the source
+    keeps cuts, it is the `Assignee` of its partition numbers.
 
     Parameters
     ----------
@@ -87,8 +97,11 @@ class Line:
         health: Health | None = None,
         journal: Journal | None = None,
     ) -> None:
-        batch = pipeline.config.runtime.batch
+        runtime = pipeline.config.runtime
         tasks = {name: part.task for name, part in pipeline.tasks.items()}
+        exactly_once = (
+            pipeline.config.delivery == "exactly_once" and source.keeps_cuts and sink.transactional
+        )
         self._pipeline = pipeline
         self._host = host
         self._source = source
@@ -104,16 +117,35 @@ class Line:
             absences={name: Counter() for name in pipeline.streams},
         )
         self._ingest = Ingest(ingest_streams(pipeline), clock=clock)
-        self._intake = Intake(pipeline, self._ingest, clock, self._tally)
+        self._intake = Intake(pipeline, self._ingest, clock, self._tally, source)
         self._emitter = Emitter(pipeline.name, list(pipeline.streams), tasks, model)
-        self._waiting = Waiting(batch.size, batch.wait)
+        self._outbox = Outbox(flight, runtime.batch.size, runtime.batch.wait, self._launching)
+        interval = runtime.commit_interval
+        if interval is None:
+            interval = _COMMIT_NS_EXACTLY_ONCE if exactly_once else _COMMIT_NS
+        self._delivery = Delivery(
+            source,
+            sink,
+            self._intake,
+            self._outbox,
+            self._tally,
+            exactly_once=exactly_once,
+            interval=interval,
+        )
+        self._pressure = Pressure(
+            source,
+            self._intake,
+            self._outbox,
+            self._tally,
+            sets=runtime.in_flight.sets,
+            max_lead=runtime.max_lead,
+        )
+        self._drain_seconds = float(runtime.drain) / 1e9
         self._arrivals = Arrivals()
         self._latencies: deque[tuple[int, int]] = deque(maxlen=_LATENCIES_KEPT)
         self._until_end = until_end
         self._stopping = threading.Event()
         self._abandoning = threading.Event()
-        self._unflushed = False
-        self._flushed_at = 0
         self._ticked_at = 0
 
     def stop(self, *, now: bool = False) -> None:
@@ -130,15 +162,16 @@ class Line:
             closing.callback(self._sink.close)
             closing.callback(self._source.close)
             closing.callback(self._flight.close, abandon=True)
+            self._delivery.begin()
+            if self._source.keeps_cuts:
+                self._source.join(self)
             ended = self._turn_until_end()
             self._health.phase = "stopping"
-            if ended:
+            if ended and not self._source.keeps_cuts:
                 self._settle(self._intake.close(self._watch))
-            self._drain()
-            if not self._abandoning.is_set():
+            if self._finish():
                 self._flight.close()
-            self._health.enter("sink")
-            self._sink.flush()
+                self._delivery.flush(idle=True)
         summary = self._summary(perf_counter_ns() - start, stopped=not ended)
         self._journal.stopped(
             early=not ended,
@@ -155,52 +188,94 @@ class Line:
             self._tally,
             self._ingest,
             self._intake,
-            waiting=len(self._waiting),
+            waiting=self._outbox.waiting,
             model=self._model,
             observers=self._host.hook.errors,
         )
 
+    # What the source tells of partition numbers, within `poll`.
+
+    def assigned(self, stored: Mapping[int, Cut | None]) -> None:
+        """Read these partition numbers and no others; see `Assignee.assigned`."""
+        self._delivery.assigned()
+        self._intake.assign(stored)
+        self._tally.rebalances += 1
+        self._tally.partitions = len(self._places())
+        self._health.partitions = len(stored)
+        self._journal.assigned(sorted(stored))
+
+    def revoked(self, numbers: Collection[int]) -> None:
+        """Commit what has been read of these partition numbers; see `Assignee.revoked`."""
+        if numbers:
+            self._delivery.revoked(finished=self._finish())
+
+    def lost(self, numbers: Collection[int]) -> None:
+        """Commit nothing more of these partition numbers; see `Assignee.lost`."""
+        if numbers:
+            self._delivery.revoked(finished=False)
+
+    # The loop.
+
     def _turn_until_end(self) -> bool:
-        end = None
-        if self._until_end:
-            numbers = self._source.partitions()
-            topics = self._source.topics
-            end = EndWatch(TopicPartition(topic, it) for topic in topics for it in numbers)
+        end = EndWatch()
         while not self._stopping.is_set():
-            self._health.enter("source")
-            batch = self._source.poll(_POLL_RECORDS, self._patience())
-            self._health.enter()
+            batch = self._poll()
             self._tick()
             self._settle(self._intake.take(batch, self._watch))
+            self._outbox.launch()
+            self._delivery.mark()
             self._land()
-            if self._waiting and self._waiting.left(perf_counter_ns()) == 0:
-                self._launch()
-            self._flush(idle=not batch.records)
-            if batch.ended or (end is not None and end.reached(batch)):
+            self._delivery.flush(idle=not batch.records)
+            if batch.ended or (self._until_end and end.reached(batch, self._places())):
                 return True
         return False
+
+    def _poll(self) -> Batch:
+        if not self._pressure.admits():
+            self._wait_for_models(_POLL_SECONDS)
+            return Batch()
+        self._health.enter("source")
+        batch = self._source.poll(_POLL_RECORDS, self._patience())
+        self._health.enter()
+        return batch
 
     def _tick(self) -> None:
         """What is told once a second."""
         now = perf_counter_ns()
         if self._health.phase == "starting":
-            numbers = self._source.partitions()
-            self._health.phase, self._health.partitions = "running", len(numbers)
-            self._journal.assigned(numbers)
+            self._health.phase = "running"
+            if not self._source.keeps_cuts:
+                numbers = self._source.partitions()
+                self._health.partitions = len(numbers)
+                self._journal.assigned(numbers)
         if now - self._ticked_at >= _TICK_EVERY_NS:
             self._ticked_at = now
             self._journal.read(self._ingest.newest)
 
+    def _wait_for_models(self, seconds: float) -> None:
+        self._health.enter("models")
+        self._flight.wait(seconds)
+        self._health.enter()
+
     def _patience(self) -> float:
         """How long the next poll may block, in seconds."""
         longest = _POLL_SECONDS_IN_FLIGHT if len(self._flight) else _POLL_SECONDS
-        return min(longest, self._waiting.left(perf_counter_ns()) / 1e9)
+        due = min(self._outbox.patience(), self._delivery.patience())
+        return min(longest, due / 1e9)
+
+    def _places(self) -> set[TopicPartition]:
+        """All that is read here."""
+        if self._source.keeps_cuts:
+            return {place for lane in self._intake.lanes.values() for place in lane.places}
+        numbers = self._source.partitions()
+        return {TopicPartition(topic, it) for topic in self._source.topics for it in numbers}
 
     def _watch(self, events: Sequence[Event], letters: list[DeadLetter]) -> None:
         self._arrivals.note(events, perf_counter_ns())
         if events and self._host.observes("events"):
             self._host.hook.sensorium_on_events(pipeline=self._pipeline.name, events=events)
-        self._bury(letters)
+        if letters:
+            self._outbox.add_letters(letters)
 
     def _settle(self, steps: Iterable[list[AlignedSet]]) -> None:
         observed = self._host.observes("sets")
@@ -209,57 +284,65 @@ class Line:
             if observed:
                 self._host.hook.sensorium_on_sets(pipeline=self._pipeline.name, sets=sets)
             for aligned in sets:
-                self._waiting.add(aligned, now, self._arrivals.of(aligned, now))
-                self._tally.sets += 1
-                if self._waiting.full:
-                    self._launch()
-            if self._abandoning.is_set():
-                return
+                self._outbox.add(aligned, now, self._arrivals.of(aligned, now))
+            self._tally.sets += len(sets)
 
-    def _launch(self) -> None:
-        """Send a micro-batch to the models; this is where a slow model holds up the intake."""
-        while self._flight.full and not self._abandoning.is_set():
-            self._wait_for_models()
+    def _finish(self) -> bool:
+        """Commit all that has been read, within the limit; gives whether that was done."""
+        end = time.monotonic() + self._drain_seconds
+        self._delivery.mark(now=True)
+        while self._outbox and not self._abandoning.is_set():
+            left = end - time.monotonic()
+            if left <= 0:
+                _LOG.warning(
+                    "%d sets were still in flight after runtime.drain (%g s), and are left: they "
+                    "are predicted again from the newest committed cut",
+                    self._outbox.sets,
+                    self._drain_seconds,
+                )
+                return False
+            self._outbox.seal()
+            self._outbox.launch()
+            self._wait_for_models(min(_POLL_SECONDS, left))
             self._land()
-        if not self._flight.full:
-            batch = self._waiting.take()
-            if not self._tally.meters.in_flight:
-                self._health.models(len(batch.sets))
-            self._tally.meters.launched(len(batch.sets))
-            self._flight.submit(batch)
+        return not self._abandoning.is_set()
 
-    def _drain(self) -> None:
-        while (self._waiting or len(self._flight)) and not self._abandoning.is_set():
-            if self._waiting:
-                self._launch()
-            else:
-                self._wait_for_models()
-            self._land()
-
-    def _wait_for_models(self) -> None:
-        self._health.enter("models")
-        self._flight.wait(_POLL_SECONDS)
-        self._health.enter()
+    def _launching(self, sets: int) -> None:
+        meters = self._tally.meters
+        if not meters.in_flight:
+            self._health.models(sets)
+        meters.launched(sets)
 
     def _land(self) -> None:
-        for worked in self._flight.landed():
-            start = perf_counter_ns()
-            tally, batch = self._tally, worked.batch
-            tally.spent("encode", worked.encode_ns)
-            tally.spent("fuse", worked.fuse_ns)
-            tally.meters.landed(batch.sets, len(worked.fused.rows))
-            self._health.models(tally.meters.in_flight)
-            for aligned in batch.sets:
-                for stream, reason in aligned.absent.items():
-                    tally.absences[stream][reason.value] += 1
-            if worked.model is not None:
-                self._model = worked.model
-            emitted = self._emitter.emit(batch.sets, worked.fused, self._model)
-            self._bury(worked.letters + emitted.letters)
-            if emitted.predictions:
-                self._send(emitted.predictions, emitted.sets)
-                self._note_latencies(worked, emitted.sets)
-            tally.spent("emit", perf_counter_ns() - start)
+        for item in self._outbox.take():
+            if isinstance(item, Marker):
+                self._health.enter("sink")
+                self._delivery.commit(item)
+                self._health.enter()
+            elif isinstance(item, Worked):
+                self._emit(item)
+            else:
+                self._bury(item)
+
+    def _emit(self, worked: Worked) -> None:
+        start = perf_counter_ns()
+        tally, batch = self._tally, worked.batch
+        tally.spent("encode", worked.encode_ns)
+        tally.spent("fuse", worked.fuse_ns)
+        tally.meters.landed(batch.sets, len(worked.fused.rows))
+        self._health.models(tally.meters.in_flight)
+        for aligned in batch.sets:
+            for stream, reason in aligned.absent.items():
+                tally.absences[stream][reason.value] += 1
+        if worked.model is not None and worked.model != self._model:
+            self._model = worked.model
+            self._journal.model_changed(worked.model)
+        emitted = self._emitter.emit(batch.sets, worked.fused, self._model)
+        self._bury(worked.letters + emitted.letters)
+        if emitted.predictions:
+            self._send(emitted.predictions, emitted.sets)
+            self._note_latencies(worked, emitted.sets)
+        tally.spent("emit", perf_counter_ns() - start)
 
     def _note_latencies(self, worked: Worked, sets: Sequence[AlignedSet]) -> None:
         end, batch = perf_counter_ns(), worked.batch
@@ -273,7 +356,7 @@ class Line:
         self._health.enter("sink")
         self._sink.write(predictions)
         self._health.enter()
-        self._unflushed = True
+        self._delivery.wrote()
         self._tally.predictions += len(predictions)
         if self._host.observes("predictions"):
             self._host.hook.sensorium_on_predictions(
@@ -288,21 +371,12 @@ class Line:
         self._health.enter("sink")
         self._sink.write_dead_letters(letters)
         self._health.enter()
-        self._unflushed = True
+        self._delivery.wrote()
         self._tally.dead_letters += len(letters)
         self._tally.meters.buried(letters)
         self._journal.buried(letters)
         if self._host.observes("dead_letters"):
             self._host.hook.sensorium_on_dead_letters(pipeline=self._pipeline.name, letters=letters)
-
-    def _flush(self, *, idle: bool) -> None:
-        now = perf_counter_ns()
-        if self._unflushed and (idle or now - self._flushed_at >= _FLUSH_EVERY_NS):
-            self._health.enter("sink")
-            self._sink.flush()
-            self._health.enter()
-            self._unflushed = False
-            self._flushed_at = now
 
     def _summary(self, nanoseconds: int, *, stopped: bool) -> RunSummary:
         tally = self._tally
@@ -315,6 +389,8 @@ class Line:
             predictions=tally.predictions,
             dead_letters=tally.dead_letters,
             fates=dict(self._intake.fates),
+            adopted=tally.adopted,
+            handed_over=tally.handed_over,
             absences={name: dict(reasons) for name, reasons in tally.absences.items() if reasons},
             seconds=nanoseconds / 1e9,
             stage_seconds={name: tally.nanoseconds[name] / 1e9 for name in STAGES},

@@ -62,13 +62,13 @@ class LocalExecutor:
             name: resilient(pipeline, name, StreamEncoder(modality, sizes[name], pad))
             for name, modality in models.modalities.items()
         }
-        work = ModelWork(
+        self._work = ModelWork(
             Encoder(models.modalities, encoders=encoders),
             Fuser(models.fusion, tasks, size, pad),
             models.digest,
         )
         # One more than the threads, so that the next micro-batch is at hand when one is done.
-        flight = ThreadFlight(work, runtime.threads, runtime.threads + 1)
+        flight = ThreadFlight(self._work, runtime.threads, runtime.threads + 1)
         self._line = Line(
             pipeline,
             host,
@@ -93,4 +93,4 @@ class LocalExecutor:
 
     def readings(self) -> list[Reading]:
         """The metrics as they are now; may be called from any thread."""
-        return self._line.readings()
+        return [*self._line.readings(), *self._work.readings()]

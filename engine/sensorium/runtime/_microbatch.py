@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sensorium.events import AlignedSet, DeadLetter
 from sensorium.stages import Fused
 
-__all__ = ["Microbatch", "Waiting", "Worked"]
+__all__ = ["Microbatch", "Worked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,47 +52,3 @@ class Worked:
     encode_ns: int
     fuse_ns: int
     model: str | None = None
-
-
-class Waiting:
-    """Sets that wait for a micro-batch to fill.
-
-    Parameters
-    ----------
-    size
-        The most sets of a micro-batch.
-    wait
-        How long the first one waits for it to fill, in ns.
-    """
-
-    def __init__(self, size: int, wait: float) -> None:
-        self._size = size
-        self._wait = wait
-        self._sets: list[AlignedSet] = []
-        self._settled: list[int] = []
-        self._read: list[int] = []
-
-    def __len__(self) -> int:
-        return len(self._sets)
-
-    def add(self, aligned: AlignedSet, settled: int, read: int) -> None:
-        """Take a set."""
-        self._sets.append(aligned)
-        self._settled.append(settled)
-        self._read.append(read)
-
-    @property
-    def full(self) -> bool:
-        """Whether a whole micro-batch waits."""
-        return len(self._sets) >= self._size
-
-    def left(self, now: int) -> float:
-        """How long a batch may still wait, in ns; infinite if nothing waits, else at least 0."""
-        return max(self._settled[0] + self._wait - now, 0) if self._sets else float("inf")
-
-    def take(self) -> Microbatch:
-        """The oldest sets, at most a micro-batch."""
-        size = self._size
-        batch = Microbatch(self._sets[:size], self._settled[:size], self._read[:size])
-        del self._sets[:size], self._settled[:size], self._read[:size]
-        return batch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sensorium.errors import RunError
+from sensorium.observe import Reading
 from sensorium.plugin import Arrays
 from sensorium.stages import EncodedRows, Failure, StreamEncoder, join_features
 
 if TYPE_CHECKING:
     from sensorium.host import Pipeline
 
-__all__ = ["Breaker", "ResilientStream", "resilient"]
+__all__ = ["Breaker", "ResilientStream", "resilience_readings", "resilient"]
 
 _FIRST_PAUSE: Final = 0.05
 
@@ -167,6 +168,17 @@ def resilient(pipeline: Pipeline, stream: str, inner: StreamEncoder) -> Resilien
     breaker = Breaker(runtime.breaker.failures, runtime.breaker.pause / 1e9)
     stop = pipeline.config.streams[stream].on_failure == "stop"
     return ResilientStream(inner, stream, breaker, runtime.retries, stop=stop)
+
+
+def resilience_readings(streams: Mapping[str, StreamEncoder]) -> list[Reading]:
+    """The metrics of streams, of those whose calls are resilient."""
+    found = []
+    for stream, encoder in streams.items():
+        if isinstance(encoder, ResilientStream):
+            labels = (encoder.modality.name, stream)
+            found.append(Reading("sensorium_retries_total", labels, encoder.retried))
+            found.append(Reading("sensorium_circuit_open", labels, int(encoder.breaker.open)))
+    return found
 
 
 def _may_pass(result: EncodedRows) -> bool:

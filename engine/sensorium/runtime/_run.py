@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sensorium import __version__
 from sensorium.errors import ConfigError
-from sensorium.observe import STALL_SECONDS, Exporter, Health, Journal
+from sensorium.host import ObserveConfig
+from sensorium.observe import Exporter, Health, Journal
 from sensorium.runtime._ends import open_sink, open_source
 from sensorium.runtime._line import OnPredictions
 from sensorium.runtime._local import LocalExecutor
@@ -17,7 +18,7 @@ from sensorium.runtime._signals import stop_on_signals
 from sensorium.runtime._summary import RunSummary
 
 if TYPE_CHECKING:
-    from sensorium.host import ObserveConfig, Pipeline, PluginHost
+    from sensorium.host import Pipeline, PluginHost
 
 __all__ = ["run_pipeline"]
 
@@ -90,14 +91,15 @@ def run_pipeline(
         )
     if address is not None:
         raise ConfigError("an address is that of a Ray: add `--executor serve`")
-    watched = observe or pipeline.config.observe
-    health = Health(STALL_SECONDS if watched is None else watched.stall_after / 1e9)
+    served = observe or pipeline.config.observe
+    watched = served or ObserveConfig()
+    health = Health(watched.stall_after / 1e9)
     with ExitStack() as closing:
         # Before the models are loaded, which may take long: alive, and not ready.
-        exporter = _exporter(pipeline, watched, health, chosen)
+        exporter = _exporter(pipeline, served, health, chosen)
         if exporter is not None:
             closing.enter_context(exporter)
-        journal = Journal(pipeline.name, pipeline.streams)
+        journal = Journal(pipeline.name, pipeline.streams, watched.silent_after)
         journal.starting(__version__, chosen, None if exporter is None else exporter.address)
         models = load_models(pipeline)
         journal.model_loaded(models.digest, _names(models))

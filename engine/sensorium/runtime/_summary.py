@@ -20,11 +20,16 @@ class RunSummary:
     Parameters
     ----------
     records
-        Records read, by what became of them: event, heartbeat, skipped, dead_letter.
+        Records read, by what became of them: event, heartbeat, skipped, dead_letter; and replayed,
+        those that a stored cut covers and that were read again.
     events, sets, predictions, dead_letters
         How many.
     fates
-        Events by fate; those still pending when the run was stopped included.
+        Events by fate; those still pending when the run was stopped included. Where the source
+        keeps cuts, as of the newest committed ones.
+    adopted, handed_over
+        Events that were pending in a cut that this run went on from, or that another process goes
+        on from.
     absences
         Per stream, and in it per reason, the sets that lacked it.
     seconds
@@ -55,6 +60,8 @@ class RunSummary:
     arrival_p50_ms: float | None = None
     arrival_p99_ms: float | None = None
     stopped: bool = False
+    adopted: int = 0
+    handed_over: int = 0
 
     @property
     def events_per_s(self) -> float:
@@ -104,6 +111,19 @@ class Tally:
     dead_letters: int = 0
     absences: dict[str, Counter[str]] = field(default_factory=dict)
     nanoseconds: Counter[str] = field(default_factory=Counter)
+    adopted: int = 0
+    """Events that were pending in the cuts that this process went on from."""
+    handed_over: int = 0
+    """Events that were pending in the newest cuts of partition numbers that have been taken away:
+    whoever reads these next adopts them."""
+    commits: Counter[str] = field(default_factory=Counter)
+    """Commits of cuts, by outcome: done, failed."""
+    rebalances: int = 0
+    """How often partition numbers were shared out anew."""
+    partitions: int = 0
+    """How many topic-partitions are read here."""
+    paused: int = 0
+    """How many of them are paused."""
 
     def spent(self, stage: str, nanoseconds: int) -> None:
         """Note the time of one call of a stage."""

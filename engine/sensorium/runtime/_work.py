@@ -5,7 +5,9 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import Protocol
 
+from sensorium.observe import Reading
 from sensorium.runtime._microbatch import Microbatch, Worked
+from sensorium.runtime._resilience import resilience_readings
 from sensorium.stages import EncodedBatch, Encoder, Fused
 
 __all__ = ["Fuse", "ModelWork"]
@@ -34,6 +36,10 @@ class ModelWork:
         self._encoder = encoder
         self._fuser = fuser
         self.model = model
+
+    def readings(self) -> list[Reading]:
+        """The metrics of what is done about models that fail; called from any thread."""
+        return resilience_readings(self._encoder.streams)
 
     def __call__(self, batch: Microbatch) -> Worked:
         """Encode and fuse."""

@@ -123,6 +123,11 @@ class Encoder:
         # What works elsewhere is waited for last: meanwhile the others are encoded here.
         self._finished = sorted(self._streams, key=lambda name: self._streams[name].elsewhere)
 
+    @property
+    def streams(self) -> Mapping[str, StreamEncoder]:
+        """What calls each stream's modality."""
+        return self._streams
+
     def encode(self, sets: Sequence[AlignedSet]) -> EncodedBatch:
         """Encode a micro-batch; what fails is absent and named, the others go on."""
         hashes = identity_hashes([one.id or f"{one.key}/{one.time}" for one in sets])

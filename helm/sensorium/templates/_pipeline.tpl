@@ -3,7 +3,7 @@ One pipeline, as JSON for `fromJson`, with all that the templates ask of it:
   name, fullname  under `pipelines`, and of its resources
   settings        `defaults`, with what the pipeline says otherwise
   file            the pipeline file, with what the chart decides
-  parts           the models, encode-STREAM and fuse, each with its resources, replicas, placement
+  parts           the models, streams.NAME and fusion, each with its resources, replicas, placement
   gpus            what the local executor needs, over all parts
 Takes root and name.
 */}}
@@ -23,9 +23,9 @@ Takes root and name.
 {{- with include "sensorium.checkpoint" $settings.checkpoint -}}
 {{- $_ := set $file "checkpoint" . -}}
 {{- end -}}
-{{- $parts := dict "fuse" (include "sensorium.part" $file.fusion | fromJson) -}}
+{{- $parts := dict "fusion" (include "sensorium.part" $file.fusion | fromJson) -}}
 {{- range $stream, $config := $file.streams -}}
-{{- $_ := set $parts (printf "encode-%s" $stream) (include "sensorium.part" $config | fromJson) -}}
+{{- $_ := set $parts (printf "streams.%s" $stream) (include "sensorium.part" $config | fromJson) -}}
 {{- end -}}
 {{- $gpus := 0.0 -}}
 {{- range $parts -}}

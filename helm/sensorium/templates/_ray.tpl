@@ -1,12 +1,29 @@
 {{/* What the mode ray makes of a pipeline. */}}
 
 {{/*
-The Serve application: arguments hold the topology, a change of which restarts it; user_config holds
-what a running application takes up. Takes pipeline.
+The Serve config, as `sensorium build` writes it. What a running application takes up is the
+user_config of every deployment, by its path in the file; arguments hold the rest, a change of which
+restarts the application. All other options follow from the arguments. Takes pipeline.
 */}}
 {{- define "sensorium.serveConfig" -}}
-{{- $topology := omit .pipeline.file "checkpoint" -}}
-{{- $settings := pick .pipeline.file "checkpoint" -}}
+{{- $topology := deepCopy .pipeline.file -}}
+{{- $settings := dict -}}
+{{- $changeable := list "checkpoint" "align.deadline" "runtime.batch" "runtime.retries" "runtime.breaker" -}}
+{{- range $stream, $_ := $topology.streams -}}
+{{- $changeable = concat $changeable (list (printf "streams.%s.batch" $stream) (printf "streams.%s.on_failure" $stream)) -}}
+{{- end -}}
+{{- range $path := $changeable -}}
+{{- $section := $topology -}}
+{{- range $key := splitList "." $path | initial -}}
+{{- $section = index $section $key | default dict -}}
+{{- end -}}
+{{- $key := splitList "." $path | last -}}
+{{- if hasKey $section $key -}}
+{{- $_ := set $settings $path (index $section $key) -}}
+{{- $_ := unset $section $key -}}
+{{- end -}}
+{{- end -}}
+proxy_location: Disabled
 applications:
   - name: {{ .pipeline.file.pipeline }}
     # The line is called by nobody: it reads Kafka.

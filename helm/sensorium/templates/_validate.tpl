@@ -38,8 +38,7 @@ Takes root and pipeline.
 {{- if eq .root.Values.runtime.mode "ray" -}}
 {{- range $part, $needs := $p.parts -}}
 {{- if and $needs.gpus (eq $needs.placement "inline") -}}
-{{- $what := ternary "the fusion" (trimPrefix "encode-" $part | printf "the stream %s") (eq $part "fuse") -}}
-{{- fail (printf "%s.file: %s asks for GPUs, and placement inline would run it in the ingest deployment, which has none; set placement: replica" $at $what) -}}
+{{- fail (printf "%s.file.%s asks for GPUs, and placement inline would run it in the ingest deployment, which has none; set placement: replica" $at $part) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -6,9 +6,11 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,21 +71,38 @@ class Pod:
             for name, text in data.get(volume.get("configMap", {}).get("name"), {}).items():
                 (place / name).write_text(text, encoding="utf-8")
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, *more: str) -> subprocess.Popen[str]:
         """Start it, with nothing of this process's environment but the path.
 
         The image's entry point is `sensorium`, unless the container has a command.
+
+        Parameters
+        ----------
+        more
+            Further arguments.
         """
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         given = self._container.get("command") or ["sensorium", *self._container["args"]]
         return subprocess.Popen(
-            [self._here(it) for it in given],
+            [*(self._here(it) for it in given), *more],
             env={"PATH": path, "HOME": self.places["/tmp"], **self.environment},
             cwd=self._folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def answers(self, probe: str) -> bool:
+        """Whether a probe succeeds, asked on the loopback address."""
+        asked = self._container[f"{probe}Probe"]["httpGet"]
+        [port] = [
+            it["containerPort"] for it in self._container["ports"] if it["name"] == asked["port"]
+        ]
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{asked['path']}", timeout=3):
+                return True
+        except OSError:
+            return False
 
     def _here(self, text: str) -> str:
         paths = "|".join(map(re.escape, sorted(self.places, key=len, reverse=True)))
@@ -114,6 +133,7 @@ def test_the_pipeline_of_the_chart_runs_and_stops(
             file__streams__gyro__topic=gyro,
             watch__checkpoint__path=str(CHECKPOINT),
             watch__secretEnv={"BROKERS": {"secret": "brokers", "key": "address"}},
+            metrics__port=free_port(),
         )
     )  # fmt: skip
     [deployment] = of_kind("Deployment", manifests)
@@ -132,31 +152,41 @@ def test_the_pipeline_of_the_chart_runs_and_stops(
     producer.flush()
     producer.close()
 
-    process = pod.start()
+    # The tests listen on the loopback address only.
+    process = pod.start("--set", "observe.bind=127.0.0.1")
     try:
+        for probe in ("startup", "liveness", "readiness"):
+            wait_until(lambda probe=probe: pod.answers(probe), process)
         consumer = KafkaConsumer(
             out, bootstrap_servers=broker, auto_offset_reset="earliest", enable_auto_commit=False
         )
-        prediction = first_of(consumer, process)
+        found: list[Any] = []
+        wait_until(lambda: found.extend(consumer.poll(200).values()) or found, process)
         consumer.close()
     finally:
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=spec["terminationGracePeriodSeconds"])
-    assert json.loads(prediction)["key"] == "wrist", output
+    assert json.loads(found[0][0].value)["key"] == "wrist", output
     # It ended by itself, in the time that the pod has.
     assert process.returncode == 0, output
 
 
-def first_of(consumer: Any, process: subprocess.Popen[str]) -> bytes:
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def wait_until(holds: Callable[[], object], process: subprocess.Popen[str]) -> None:
     end = time.monotonic() + 60
-    while time.monotonic() < end:
-        for records in consumer.poll(200).values():
-            value: bytes = records[0].value
-            return value
+    while not holds():
         if process.poll() is not None:
             pytest.fail(f"the engine ended: {process.communicate()[0]}")
-    process.kill()
-    pytest.fail(f"no prediction within 60 s: {process.communicate()[0]}")
+        if time.monotonic() > end:
+            process.kill()
+            pytest.fail(f"not within 60 s: {process.communicate()[0]}")
+        time.sleep(0.05)
 
 
 def run_test(render: Any, folder: Path, recording: str) -> tuple[int, str]:

@@ -1,18 +1,21 @@
-"""What in the chart is made from other files is as these are; none of it needs helm."""
+"""What in the chart is made from other files is as these are; little of it needs helm."""
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import chart_readme
 import chart_schema
 import jsonschema
+import pytest
 import ray
 import yaml
 from chart_values import values
-from helm_program import CHART
+from helm_program import CHART, HelmError
 
 import sensorium
 
@@ -25,6 +28,12 @@ def test_the_schema_of_the_values_is_made_from_the_engines() -> None:
 
 def test_the_readme_is_made_from_the_values() -> None:
     assert chart_readme.TARGET.read_text("utf-8") == chart_readme.render(), "run make chart"
+
+
+@pytest.mark.parametrize("name", ["rules.yaml", "dashboard.json"])
+def test_rules_and_dashboard_are_the_shipped_ones(name: str) -> None:
+    shipped = ROOT / "deploy" / "observability" / name
+    assert (CHART / "files" / name).read_bytes() == shipped.read_bytes(), "run make chart"
 
 
 def test_every_value_says_what_it_means() -> None:
@@ -52,3 +61,25 @@ def test_links_of_the_readme_lead_somewhere() -> None:
     links = re.findall(r"\]\(([^)#]+)", chart_readme.TARGET.read_text("utf-8"))
     assert links
     assert [link for link in links if not (CHART / link).exists()] == []
+
+
+def test_values_in_the_guide_are_values(render: Any) -> None:
+    text = (ROOT / "docs" / "kubernetes.md").read_text("utf-8")
+    first, scaled, ray_mode = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
+    kinds = {it["kind"] for it in render({**first, **scaled})}
+    assert {"Deployment", "ScaledObject", "PodMonitor"} <= kinds
+    camera = ray_mode["pipelines"]["watch"].pop("file")["streams"]
+    ray_mode["pipelines"]["watch"] |= {"file": copy.deepcopy(first["pipelines"]["watch"]["file"])}
+    ray_mode["pipelines"]["watch"]["file"]["streams"] |= camera
+    ray_mode["pipelines"]["watch"]["secretEnv"] = first["pipelines"]["watch"]["secretEnv"]
+    [service] = [it for it in render(ray_mode) if it["kind"] == "RayService"]
+    groups = service["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    assert [it["groupName"] for it in groups] == ["cpu", "gpu-l4"]
+
+
+def test_the_guide_shows_what_helm_says_of_a_slip(render: Any) -> None:
+    text = (ROOT / "docs" / "kubernetes.md").read_text("utf-8")
+    [shown] = re.findall(r"```\nError: INSTALLATION FAILED: (.*?)\n```", text, re.DOTALL)
+    with pytest.raises(HelmError) as refused:
+        render(values(file__streams__accel__max_dely="5s"))
+    assert shown in str(refused.value)

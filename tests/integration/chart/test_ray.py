@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import yaml
 from chart_values import GPUS, SECURE, values
 from helm_program import of_kind
 
+ROOT = Path(__file__).parents[3]
 RAY = {"runtime__mode": "ray"}
 
 
@@ -38,21 +40,36 @@ def test_there_is_neither_deployment_nor_scaled_object(render: Any) -> None:
 
 
 def test_what_may_change_while_running_is_user_config(one: Any) -> None:
-    given = {**RAY, **GPUS, "watch__checkpoint__path": "/opt/watch.safetensors"}
+    given = {
+        **RAY,
+        **GPUS,
+        "watch__checkpoint__path": "/opt/watch.safetensors",
+        "file__runtime": {"batch": {"size": 32}, "threads": 3},
+        "file__streams__accel__batch": {"size": 16},
+    }
     service = one("RayService", values(**given))
     application = application_of(service)
     names = [it["name"] for it in application["deployments"]]
-    assert names == ["ingest", "encode-gyro", "fuse"]
-    assert "checkpoint" not in application["args"]
-    assert application["args"]["runtime"]["executor"] == "serve"
+    assert names == ["ingest", "fusion", "streams.gyro"]
+    for deployment in application["deployments"]:
+        assert deployment["user_config"] == {
+            "checkpoint": "/opt/watch.safetensors",
+            "align.deadline": "2s",
+            "runtime.batch": {"size": 32},
+            "streams.accel.batch": {"size": 16},
+        }
     # Nothing is called over HTTP.
     assert application["route_prefix"] is None
-    for deployment in application["deployments"]:
-        assert deployment["user_config"] == {"checkpoint": "/opt/watch.safetensors"}
-    given["watch__checkpoint__path"] = "/opt/other.safetensors"
-    other = one("RayService", values(**given))
+    changed = {
+        "watch__checkpoint__path": "/opt/other.safetensors",
+        "file__align__deadline": "3s",
+        "file__runtime": {"batch": {"size": 64}, "threads": 3},
+        "file__streams__accel__batch": {"size": 8},
+    }
+    other = one("RayService", values(**{**given, **changed}))
+    assert application_of(other) != application
     assert application_of(other)["args"] == application["args"]
-    assert cluster_of(other) == cluster_of(service)
+    assert application["args"]["runtime"] == {"executor": "serve", "threads": 3}
 
 
 def test_an_edited_pipeline_leaves_the_cluster_as_it_is(one: Any) -> None:
@@ -129,10 +146,17 @@ def test_the_head_runs_no_replicas(one: Any) -> None:
     assert start["num-cpus"] == "0"
 
 
-def test_metrics_lose_rays_prefix(render: Any) -> None:
+def test_metrics_of_ray_are_scraped_as_the_shipped_configuration_does(render: Any) -> None:
+    """In the words of Prometheus Operator, which are Prometheus's in another case."""
+    shipped = yaml.safe_load((ROOT / "deploy/observability/prometheus.yaml").read_text("utf-8"))
+    [job] = [it for it in shipped["scrape_configs"] if it["job_name"] == "sensorium-ray"]
+    words = {"source_labels": "sourceLabels", "target_label": "targetLabel"}
+    expected = [
+        {words.get(key, key): value for key, value in rule.items()}
+        for rule in job["metric_relabel_configs"]
+    ]
     [monitor] = of_kind("PodMonitor", render(values(**RAY, metrics__podMonitor__enabled=True)))
     [endpoint] = monitor["spec"]["podMetricsEndpoints"]
-    [relabelling] = endpoint["metricRelabelings"]
-    assert (relabelling["regex"], relabelling["replacement"]) == ("ray_(sensorium_.+)", "$1")
+    assert endpoint["metricRelabelings"] == expected
     [plain] = of_kind("PodMonitor", render(values(metrics__podMonitor__enabled=True)))
     assert "metricRelabelings" not in plain["spec"]["podMetricsEndpoints"][0]

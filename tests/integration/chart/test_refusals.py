@@ -94,7 +94,7 @@ RAY = {"runtime__mode": "ray"}
         (values(autoscaling__enabled=True), "autoscaling.prometheus is missing"),
         (
             values(**RAY, file__streams__gyro__resources={"num_gpus": 1}),
-            "watch.file: the stream gyro asks for GPUs, and placement inline would run it",
+            "watch.file.streams.gyro asks for GPUs, and placement inline would run it",
         ),
         (values(**SCALED, **RAY), "autoscaling scales the Deployment of mode standalone"),
         (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from chart_values import ALL_ON, FILE, GPUS, SECURE, changed, values
 from helm_program import of_kind
 
 from sensorium.host import PluginHost, load_pipeline
+
+ROOT = Path(__file__).parents[3]
 
 
 def pod_of(deployment: dict[str, Any]) -> dict[str, Any]:
@@ -43,7 +47,24 @@ def test_what_needs_something_in_the_cluster_is_off(render: Any) -> None:
     off = {it["kind"] for it in render(values())}
     assert off == {"ServiceAccount", "ConfigMap", "Deployment", "Job"}
     on = {it["kind"] for it in render(values(**ALL_ON))}
-    assert on - off == {"ScaledObject", "PodDisruptionBudget", "NetworkPolicy", "PodMonitor"}
+    assert on - off == {
+        "ScaledObject", "PodDisruptionBudget", "NetworkPolicy", "PodMonitor", "PrometheusRule",
+    }  # fmt: skip
+
+
+def test_rules_and_dashboard_are_those_that_ship(render: Any) -> None:
+    shipped = ROOT / "deploy" / "observability"
+    manifests = render(values(**ALL_ON))
+    [rules] = of_kind("PrometheusRule", manifests)
+    assert rules["spec"] == yaml.safe_load((shipped / "rules.yaml").read_text("utf-8"))
+    [dashboard] = [
+        it
+        for it in of_kind("ConfigMap", manifests)
+        if "grafana_dashboard" in it["metadata"]["labels"]
+    ]
+    assert json.loads(dashboard["data"]["sensorium.json"]) == json.loads(
+        (shipped / "dashboard.json").read_text("utf-8")
+    )
 
 
 def test_probes_ask_what_the_pipeline_file_serves(one: Any, render: Any) -> None:

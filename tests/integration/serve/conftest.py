@@ -37,10 +37,14 @@ def plugins_everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 
 @pytest.fixture(scope="session")
 def ray_here(plugins_everywhere: None) -> Iterator[Any]:
-    """A Ray that the tests of this folder share: the executor uses the one that is connected."""
+    """A Ray that the tests of this folder share: the executor uses the one that is connected.
+
+    `SENSORIUM_TEST_RAY=host:port` names one that runs already; its processes have to find the
+    plugins of ``tests/support/serve_plugins.py``.
+    """
     from sensorium.runtime.serve import cluster
 
-    with cluster(None, cpus=16) as here:
+    with cluster(os.environ.get("SENSORIUM_TEST_RAY"), cpus=16) as here:
         yield here
 
 

@@ -88,7 +88,7 @@ def test_every_kind_of_replica_may_die(
     pipeline = adding(pause=0.02)
     data = numbers(values)
     whole = collected(pipeline, host, data, "local")
-    deaths = ["encode-a", "fuse", "ingest", "encode-b"] * (10 if SOAK else 1)
+    deaths = ["streams.a", "fusion", "ingest", "streams.b"] * (10 if SOAK else 1)
     due = [(at + 1) * len(values) // (len(deaths) + 1) for at in range(len(deaths))]
 
     def disturb(count: int) -> None:

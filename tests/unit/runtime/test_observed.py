@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from sensorium.errors import UnavailableError
 from sensorium.host import Pipeline, PluginHost
 from sensorium.observe import METRICS, Health, Histogram, Reading
 from sensorium.plugin import Batch
@@ -208,3 +209,21 @@ def test_a_run_tells_its_log_and_no_payload(
         ),
     ]
     assert all(it.pipeline == "adding" for it in caplog.records)  # type: ignore[attr-defined]
+
+
+def test_a_model_that_is_spared_is_seen(
+    host: PluginHost, make_pipeline: MakePipeline, kit: SimpleNamespace
+) -> None:
+    class Gone(kit.Number):
+        def encode(self, arrays: Any) -> Any:
+            raise UnavailableError("nobody answers")
+
+    records = [kit.record(s, float(t), t) for t in range(100) for s in "ab"]
+    local = LocalExecutor(make_pipeline(Gone), host, MemorySource(records), MemorySink())
+    assert series(local.readings())["circuit_open", "number", "a"] == 0
+    local.run()
+    found = series(local.readings())
+    assert found["circuit_open", "number", "a"] == 1
+    assert found["retries_total", "number", "a"] > 0
+    assert found["set_absences_total", "a", "failed"] == 100
+    assert found["set_streams",] == (100, 0)

@@ -7,85 +7,124 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ray import serve
 
-from sensorium.host import Pipeline
-from sensorium.runtime.serve._ingest import IngestReplica
+from sensorium.runtime.serve._ingest import DRAIN_SECONDS, IngestReplica, Order
 from sensorium.runtime.serve._replicas import EncodeReplica, FuseReplica
-from sensorium.runtime.serve._settings import settings_of, topology_of
+from sensorium.runtime.serve._settings import pipeline_of
 
 if TYPE_CHECKING:
     from ray.serve import Application
 
-    from sensorium.host import Replicas, Resources
+    from sensorium.host import FusionConfig, PipelineConfig, Replicas, StreamConfig
 
-__all__ = ["INGEST", "application_of", "encode_name"]
+__all__ = ["INGEST", "application_of", "build", "deployment_options"]
 
-#: The names of the deployments: the stages that they hold.
+#: The name of the deployment that holds the line. The others are named by their path in the
+#: pipeline file: ``streams.NAME`` and ``fusion``.
 INGEST: Final = "ingest"
-FUSE: Final = "fuse"
 #: Calls that a replica works on: one runs, the next one is at hand.
 _ONGOING: Final = 2
 #: Calls of the ingest deployment: start, stop and collect may come together.
 _INGEST_ONGOING: Final = 16
-
 #: No line for every call.
 _QUIET: Final = {"enable_access_log": False}
 
 
-def encode_name(stream: str) -> str:
-    """The name of a stream's deployment."""
-    return f"encode-{stream}"
+def build(topology: dict[str, Any]) -> Application:
+    """The application that runs for ever, as a Serve config file names it (``import_path``).
+
+    Parameters
+    ----------
+    topology
+        The ``args``: a pipeline file as plain data. What may change while it runs (``checkpoint``
+        above all) belongs into the ``user_config`` of every deployment.
+    """
+    return application_of(topology, {}, Order(run="deployed"))
 
 
 def application_of(
-    pipeline: Pipeline, digest: str, ingest_resources: Mapping[str, float] | None = None
+    topology: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    order: Order | None = None,
+    node: str | None = None,
 ) -> Application:
     """The application of a pipeline.
 
     Parameters
     ----------
-    digest
-        The identity of its checkpoint.
-    ingest_resources
-        Further resources that the ingest deployment asks for, as the one that only a certain node
-        has.
+    topology, settings
+        What `topology_of` and `settings_of` give.
+    order
+        What every ingest replica runs when it starts; by default it waits for `start`.
+    node
+        A resource that only one node has, where the source can only be read there.
     """
-    topology, settings = topology_of(pipeline), settings_of(pipeline, digest)
-    config = pipeline.config
-    placed = {name: part for name, part in config.streams.items() if part.placement == "replica"}
-    most = [part.replicas.max for part in placed.values()]
-    if config.fusion.placement == "replica":
-        most.append(config.fusion.replicas.max)
-    # Enough that no replica waits for work, and one that is being made ready.
-    flights = max(config.runtime.threads, _ONGOING * max(most, default=0)) + 1
-
-    def model(cls: type[Any], name: str, part: Any) -> Any:
-        return serve.deployment(cls).options(
-            name=name,
-            max_ongoing_requests=_ONGOING,
-            max_queued_requests=flights,
-            user_config=settings,
-            logging_config=_QUIET,
-            ray_actor_options=_actor_options(part.resources),
-            **_scale(part.replicas),
-        )
-
+    config = pipeline_of(topology, settings).config
+    options = deployment_options(config, dict(settings), node)
+    flights = _flights(config)
     encoders = {
-        name: model(EncodeReplica, encode_name(name), part).bind(topology, name)
-        for name, part in placed.items()
+        name: serve.deployment(EncodeReplica)
+        .options(name=f"streams.{name}", **options[f"streams.{name}"])
+        .bind(topology, name)
+        for name in config.streams
+        if f"streams.{name}" in options
     }
     fusion = None
-    if config.fusion.placement == "replica":
-        fusion = model(FuseReplica, FUSE, config.fusion).bind(topology)
-    ingest = serve.deployment(IngestReplica).options(
-        name=INGEST,
-        num_replicas=1,
-        max_ongoing_requests=_INGEST_ONGOING,
-        max_queued_requests=_INGEST_ONGOING,
-        user_config=settings,
-        logging_config=_QUIET,
-        ray_actor_options={"num_cpus": 1.0, "resources": dict(ingest_resources or {})},
-    )
-    return ingest.bind(topology, encoders, fusion, flights)
+    if "fusion" in options:
+        fuse = serve.deployment(FuseReplica).options(name="fusion", **options["fusion"])
+        fusion = fuse.bind(topology)
+    ingest = serve.deployment(IngestReplica).options(name=INGEST, **options[INGEST])
+    return ingest.bind(topology, encoders, fusion, flights, order)
+
+
+def deployment_options(
+    config: PipelineConfig, settings: dict[str, Any], node: str | None = None
+) -> dict[str, dict[str, Any]]:
+    """Per deployment, its options in Serve's terms, as in a Serve config file.
+
+    Parameters
+    ----------
+    config
+        The pipeline file.
+    settings
+        What may change, the ``user_config`` of each.
+    node
+        As of `application_of`.
+    """
+    parts: dict[str, StreamConfig | FusionConfig] = {
+        f"streams.{name}": part for name, part in config.streams.items()
+    }
+    parts["fusion"] = config.fusion
+    common = {"user_config": settings, "logging_config": _QUIET}
+    found: dict[str, dict[str, Any]] = {
+        name: {
+            **common,
+            "max_ongoing_requests": _ONGOING,
+            "max_queued_requests": _flights(config),
+            "ray_actor_options": part.resources.model_dump(exclude_none=True),
+            **_scale(part.replicas),
+        }
+        for name, part in parts.items()
+        if part.placement == "replica"
+    }
+    actor: dict[str, Any] = {"num_cpus": 1.0}
+    if node is not None:
+        actor["resources"] = {node: 0.001}
+    found[INGEST] = {
+        **common,
+        "num_replicas": 1,
+        "max_ongoing_requests": _INGEST_ONGOING,
+        "max_queued_requests": _INGEST_ONGOING,
+        "graceful_shutdown_timeout_s": DRAIN_SECONDS + 10.0,
+        "ray_actor_options": actor,
+    }
+    return found
+
+
+def _flights(config: PipelineConfig) -> int:
+    """Micro-batches under way: enough that no replica waits for work, and one at hand."""
+    parts: list[StreamConfig | FusionConfig] = [*config.streams.values(), config.fusion]
+    most = max((it.replicas.max for it in parts if it.placement == "replica"), default=0)
+    return max(config.runtime.threads, _ONGOING * most) + 1
 
 
 def _scale(replicas: Replicas) -> dict[str, Any]:
@@ -98,7 +137,3 @@ def _scale(replicas: Replicas) -> dict[str, Any]:
             "target_ongoing_requests": 1.0,
         }
     }
-
-
-def _actor_options(resources: Resources) -> dict[str, Any]:
-    return resources.model_dump(exclude_none=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+import psutil  # Ray brings it
 import ray
 from ray import serve
 
@@ -16,7 +17,6 @@ from sensorium.errors import ConfigError, RunError
 
 __all__ = ["Cluster", "cluster"]
 
-_LOOPBACK: Final = "127.0.0.1"
 #: Ray gives up when its own agents take longer than 15 s to start, as on a machine that is busy.
 _ATTEMPTS: Final = 3
 _OBJECT_STORE_BYTES: Final = 256 * 1024 * 1024
@@ -32,10 +32,13 @@ class Cluster:
         Whether it was started for this run, and ends with it.
     here
         The resource that only the node of this process has, by Ray's convention.
+    nodes
+        How many nodes it has.
     """
 
     own: bool
     here: str
+    nodes: int = 1
 
     def require(self, wanted: Mapping[str, float]) -> None:
         """Refuse to wait for ever for what the cluster has not got.
@@ -56,14 +59,14 @@ class Cluster:
 
 
 @contextmanager
-def cluster(address: str | None, cpus: float) -> Iterator[Cluster]:
+def cluster(address: str | None, cpus: float = 1.0) -> Iterator[Cluster]:
     """Start a Ray in this process, or join the one at an address, or use what is connected.
 
     Parameters
     ----------
     address
         ``host:port`` of a cluster that this machine belongs to, or ``auto`` for the one that runs
-        here; None for a Ray of one's own, on loopback, without a dashboard.
+        here; None for a Ray of one's own, without a dashboard.
     cpus
         How many CPUs the pipeline asks for. A Ray of one's own has as many even where the machine
         has fewer: they share it.
@@ -77,7 +80,7 @@ def cluster(address: str | None, cpus: float) -> Iterator[Cluster]:
     """
     if ray.is_initialized():
         _start_serve()
-        yield Cluster(False, _node_resource())
+        yield _connected(own=False)
         return
     if address is not None and "://" in address:
         raise ConfigError(
@@ -88,7 +91,7 @@ def cluster(address: str | None, cpus: float) -> Iterator[Cluster]:
     try:
         _connect(address, cpus)
         _start_serve()
-        yield Cluster(address is None, _node_resource())
+        yield _connected(own=address is None)
     finally:
         ray.shutdown()
 
@@ -103,16 +106,18 @@ def _connect(address: str | None, cpus: float) -> None:
             "num_cpus": max(os.cpu_count() or 1, int(-(-cpus // 1))),
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE_BYTES,
-            "_node_ip_address": _LOOPBACK,
         }
     else:
         options["address"] = address
     for attempt in range(_ATTEMPTS):
+        before = set(psutil.Process().children(recursive=True))
         try:
             ray.init(**options)
         except Exception as error:
-            # What has been started does not go on without the rest.
-            ray.shutdown()
+            # Ray leaves behind what it has started so far.
+            for process in set(psutil.Process().children(recursive=True)) - before:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
             if address is None and attempt + 1 < _ATTEMPTS:
                 continue
             what = "start a local Ray" if address is None else f"join the Ray at {address}"
@@ -126,5 +131,6 @@ def _start_serve() -> None:
     serve.start(proxy_location="Disabled")
 
 
-def _node_resource() -> str:
-    return f"node:{ray.util.get_node_ip_address()}"
+def _connected(*, own: bool) -> Cluster:
+    nodes = sum(bool(node["Alive"]) for node in ray.nodes())
+    return Cluster(own, f"node:{ray.util.get_node_ip_address()}", nodes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +22,7 @@ from sensorium.runtime.serve._calls import PassingError
 from sensorium.runtime.serve._cluster import Cluster
 from sensorium.runtime.serve._ingest import Collected, Order
 from sensorium.runtime.serve._outbox import Parcel
+from sensorium.runtime.serve._settings import settings_of, topology_of
 
 if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle
@@ -51,6 +52,8 @@ class ServeExecutor:
         default the ingest deployment writes to the pipeline's own sink.
     on_predictions
         As of `Line`; called on the thread of `run`.
+    on_ready
+        Called once all deployments run, with the number of replicas of each.
     """
 
     def __init__(
@@ -63,7 +66,9 @@ class ServeExecutor:
         until_end: bool = False,
         sink: Sink | None = None,
         on_predictions: OnPredictions | None = None,
+        on_ready: Callable[[Mapping[str, int]], None] = lambda _: None,
     ) -> None:
+        self._on_ready = on_ready
         self._pipeline = pipeline
         self._cluster = cluster
         self._sink = sink
@@ -89,9 +94,15 @@ class ServeExecutor:
     def run(self) -> RunSummary:
         """Deploy, run, drain and delete; see `Executor.run`."""
         digest = require_weights(self._pipeline)
-        application = application_of(self._pipeline, digest, {self._cluster.here: 0.001})
+        topology, settings = topology_of(self._pipeline), settings_of(self._pipeline, digest)
+        # The recording is on this machine, and the ingest deployment on its node.
+        application = application_of(topology, settings, node=self._cluster.here)
         try:
             ingest = serve.run(application, name=self._name, route_prefix=None)
+            deployments = serve.status().applications[self._name].deployments
+            self._on_ready(
+                {name: sum(it.replica_states.values()) for name, it in deployments.items()}
+            )
             return self._follow(ingest)
         finally:
             if self._sink is not None:

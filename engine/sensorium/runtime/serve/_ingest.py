@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -11,15 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sensorium import __version__
 from sensorium.events import AlignedSet, Prediction
-from sensorium.host import default_host
-from sensorium.observe import STALL_SECONDS, Exporter, Health
+from sensorium.host import ObserveConfig, default_host
+from sensorium.observe import Exporter, Health, Journal, Reading, health_readings, logging_to
 from sensorium.plugin import Sink, Source
 from sensorium.runtime._ends import open_sink, open_source
 from sensorium.runtime._flight import ThreadFlight
 from sensorium.runtime._line import Line
 from sensorium.runtime._summary import RunSummary
+from sensorium.runtime.serve._metrics import RayMetrics
 from sensorium.runtime.serve._outbox import Outbox, OutboxSink, Parcel
-from sensorium.runtime.serve._settings import pipeline_of
+from sensorium.runtime.serve._settings import MODEL_ONLY, pipeline_of
 from sensorium.runtime.serve._work import ServeWork
 
 if TYPE_CHECKING:
@@ -27,9 +29,11 @@ if TYPE_CHECKING:
 
     from sensorium.host import Pipeline, PluginHost
 
-__all__ = ["Collected", "IngestReplica", "Order"]
+__all__ = ["DRAIN_SECONDS", "Collected", "IngestReplica", "Order"]
 
 _COLLECT_SECONDS: Final = 0.25
+#: How long what is in flight may take to be finished when a replica is taken down.
+DRAIN_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,18 @@ class _Run:
         if now:
             self.outbox.close()
 
+    def drain(self, seconds: float) -> RunSummary | None:
+        """Stop the intake, finish what is in flight, and say what was done; None if it failed.
+
+        What is not finished in so many seconds is abandoned.
+        """
+        self.stop(now=False)
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            self.stop(now=True)
+            self._thread.join()
+        return self.summary
+
     def collect(self, after: int) -> Collected:
         """What has not arrived yet, and how the run has ended, if it has."""
         ended = not self._thread.is_alive()
@@ -129,6 +145,8 @@ class IngestReplica:
         The deployments of what is not inline.
     flights
         How many micro-batches may be under way.
+    order
+        What to run from the start; by default it waits for `start`.
     """
 
     def __init__(
@@ -137,7 +155,12 @@ class IngestReplica:
         encoders: Mapping[str, DeploymentHandle[Any]],
         fusion: DeploymentHandle[Any] | None,
         flights: int,
+        order: Order | None = None,
     ) -> None:
+        self._order = order
+        # A process of the engine's own; Ray keeps what it says.
+        self._logging = ExitStack()
+        self._logging.enter_context(logging_to(sys.stderr, "json"))
         self._topology = topology
         self._flights = flights
         self._work = ServeWork(topology, encoders, fusion)
@@ -146,9 +169,16 @@ class IngestReplica:
         self._run: _Run | None = None
 
     def reconfigure(self, settings: Mapping[str, Any]) -> None:
-        """Take up other settings, in the background but for the first."""
-        self._settings = settings
-        self._work.change(settings)
+        """Take up other settings: the first at once, later ones in the background."""
+        with self._lock:
+            before, self._settings = self._settings, settings
+            self._work.change(settings)
+            if self._order is None:
+                return
+            if self._run is None:
+                self._run = self._begin(self._order)
+            elif _of_the_line(before) != _of_the_line(settings):
+                threading.Thread(target=self._begin_again, daemon=True).start()
 
     def start(self, order: Order) -> None:
         """Begin a run; given again, nothing happens.
@@ -175,18 +205,40 @@ class IngestReplica:
         if self._run is not None:
             self._run.stop(now)
 
+    def drain(self) -> RunSummary | None:
+        """Stop the intake, finish what is in flight, commit; give the summary, None without one."""
+        return None if self._run is None else self._run.drain(DRAIN_SECONDS)
+
     def check_health(self) -> None:
         """Fail where the loop does not turn any more; not where a broker or a model is slow."""
-        if self._run is not None:
-            verdict = self._run.health.live()
-            if not verdict.ok:
-                raise RuntimeError("; ".join(verdict.reasons))
+        if self._run is None:
+            return
+        verdict = self._run.health.live()
+        if not verdict.ok:
+            raise RuntimeError("; ".join(verdict.reasons))
+        if self._order is not None and self._run.error is not None:
+            # Nobody collects the error: Serve starts another replica, which goes on by the log.
+            raise self._run.error
+
+    def __del__(self) -> None:
+        """Drain: Serve calls this when it takes a replica down, as when it scales."""
+        if getattr(self, "_run", None) is not None:
+            self.drain()
+
+    def _begin_again(self) -> None:
+        """End the line where it is, and begin one with the newest settings from there."""
+        with self._lock:
+            if self._run is not None and self._order is not None:
+                self._run.drain(DRAIN_SECONDS)
+                self._run = self._begin(self._order)
 
     def _begin(self, order: Order) -> _Run:
         pipeline = pipeline_of(self._topology, self._settings)
         host = default_host()
         observe = pipeline.config.observe
-        health = Health(STALL_SECONDS if observe is None else observe.stall_after / 1e9)
+        watched = observe or ObserveConfig()
+        health = Health(watched.stall_after / 1e9)
+        journal = Journal(pipeline.name, pipeline.streams, watched.silent_after)
         outbox = Outbox()
         with ExitStack() as opened:
             exporter = None
@@ -205,11 +257,20 @@ class IngestReplica:
             ends = opened.enter_context(ExitStack())
             ends.callback(source.close)
             sink = OutboxSink(outbox) if order.sink else open_sink(pipeline, host, None)
-            line = self._line(order, pipeline, host, source, sink, outbox, health)
+            line = self._line(order, pipeline, host, source, sink, outbox, health, journal)
             # From here on the line closes both.
             ends.pop_all()
+
+            def readings() -> list[Reading]:
+                return [*line.readings(), *self._work.readings()]
+
+            def all_readings() -> list[Reading]:
+                return [*readings(), *health_readings(health, __version__, "serve")]
+
+            opened.callback(RayMetrics(pipeline.name, all_readings).close)
             if exporter is not None:
-                exporter.attach(line.readings)
+                exporter.attach(readings)
+            journal.starting(__version__, "serve", None if exporter is None else exporter.address)
             return _Run(order, line, outbox, health, opened.pop_all())
 
     def _line(
@@ -221,6 +282,7 @@ class IngestReplica:
         sink: Sink,
         outbox: Outbox,
         health: Health,
+        journal: Journal,
     ) -> Line:
         def hand_back(predictions: Sequence[Prediction], sets: Sequence[AlignedSet]) -> None:
             outbox.put(predictions=tuple(predictions), sets=tuple(sets))
@@ -234,4 +296,9 @@ class IngestReplica:
             until_end=order.until_end,
             on_predictions=hand_back if order.sets else None,
             health=health,
+            journal=journal,
         )
+
+
+def _of_the_line(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {path: it for path, it in settings.items() if path not in MODEL_ONLY}

@@ -18,7 +18,7 @@ from sensorium.runtime.serve._executor import ServeExecutor
 if TYPE_CHECKING:
     from sensorium.host import FusionConfig, ObserveConfig, Pipeline, PluginHost, StreamConfig
 
-__all__ = ["run_on_serve"]
+__all__ = ["demand", "run_on_serve"]
 
 
 def run_on_serve(

@@ -9,19 +9,41 @@ from typing import Any, Final
 from sensorium.errors import ConfigError
 from sensorium.host import Pipeline, default_host, load_pipeline
 
-__all__ = ["CHANGEABLE", "pipeline_of", "settings_of", "topology_of"]
+__all__ = ["MODEL_ONLY", "changeable", "pipeline_of", "settings_of", "topology_of"]
 
-#: The parts of the pipeline file that a running application takes up without a restart.
-CHANGEABLE: Final = ("checkpoint",)
+#: The settings that the models alone take up; a line with any other changed is begun again.
+MODEL_ONLY: Final = ("checkpoint", "digest")
+_DIGEST: Final = "digest"
+_MISSING: Final = object()
+
+
+def changeable(document: Mapping[str, Any]) -> list[str]:
+    """The parts of a pipeline file that a running application takes up without a restart.
+
+    They are paths as those of ``--set``. All else is the topology, a change of which makes Serve
+    start every deployment anew.
+    """
+    of_streams = [
+        f"streams.{name}.{key}"
+        for name in document.get("streams", {})
+        for key in ("batch", "on_failure")
+    ]
+    of_runtime = [f"runtime.{key}" for key in ("batch", "retries", "breaker")]
+    return ["checkpoint", "align.deadline", *of_runtime, *of_streams]
 
 
 def topology_of(pipeline: Pipeline) -> dict[str, Any]:
     """The pipeline file as plain data, without what may change."""
-    return {key: it for key, it in pipeline.document().items() if key not in CHANGEABLE}
+    document = pipeline.document()
+    for path in changeable(document):
+        section, key = _section(document, path)
+        if section is not None:
+            section.pop(key, None)
+    return document
 
 
 def settings_of(pipeline: Pipeline, digest: str) -> dict[str, Any]:
-    """What may change, as the ``user_config`` of every deployment.
+    """What may change, by path, as the ``user_config`` of every deployment.
 
     Parameters
     ----------
@@ -30,7 +52,12 @@ def settings_of(pipeline: Pipeline, digest: str) -> dict[str, Any]:
         a change, too.
     """
     document = pipeline.document()
-    return {key: document[key] for key in CHANGEABLE if key in document} | {"digest": digest}
+    found = {}
+    for path in changeable(document):
+        section, key = _section(document, path)
+        if section is not None and key in section:
+            found[path] = section[key]
+    return found | {_DIGEST: digest}
 
 
 def pipeline_of(topology: Mapping[str, Any], settings: Mapping[str, Any]) -> Pipeline:
@@ -42,11 +69,27 @@ def pipeline_of(topology: Mapping[str, Any], settings: Mapping[str, Any]) -> Pip
         If they do not fit, as where a plugin is not installed here.
     """
     document = copy.deepcopy(dict(topology))
-    unknown = set(settings) - {*CHANGEABLE, "digest"}
-    if unknown:
-        raise ConfigError(
-            f"the user_config of a deployment has no {', '.join(sorted(unknown))}; it has "
-            f"{', '.join(CHANGEABLE)} and digest"
-        )
-    document.update({key: settings[key] for key in CHANGEABLE if key in settings})
+    known = changeable(document)
+    for path, value in settings.items():
+        if path == _DIGEST:
+            continue
+        if path not in known:
+            raise ConfigError(
+                f"{path!r} is not among what a user_config may change: {', '.join(known)}"
+            )
+        head, _, key = path.rpartition(".")
+        section = document
+        for name in filter(None, head.split(".")):
+            section = section.setdefault(name, {})
+        section[key] = value
     return load_pipeline(document, plugins=default_host())
+
+
+def _section(document: dict[str, Any], path: str) -> tuple[dict[str, Any] | None, str]:
+    head, _, key = path.rpartition(".")
+    section: Any = document
+    for name in filter(None, head.split(".")):
+        section = section.get(name, _MISSING)
+        if not isinstance(section, dict):
+            return None, key
+    return section, key

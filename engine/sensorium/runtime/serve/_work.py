@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from sensorium.observe import Reading
 from sensorium.runtime._microbatch import Microbatch, Worked
 from sensorium.runtime._model import load_fusion, load_modality, open_checkpoint
 from sensorium.runtime._resilience import resilient
@@ -60,6 +61,10 @@ class ServeWork:
     def change(self, settings: Mapping[str, Any]) -> None:
         """Take up other settings; see `Shelf.change`."""
         self._shelf.change(settings)
+
+    def readings(self) -> list[Reading]:
+        """The metrics of what is done about models that fail; called from any thread."""
+        return self._shelf.newest.model.readings()
 
     def __call__(self, batch: Microbatch) -> Worked:
         """Encode and fuse, with the newest model that is everywhere."""

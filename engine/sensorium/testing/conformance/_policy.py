@@ -9,13 +9,16 @@ from typing import ClassVar, Final
 
 from sensorium.align import Aligner
 from sensorium.durations import INFINITY
-from sensorium.events import AlignedSet, Event
+from sensorium.events import AlignedSet, Event, Fate
 from sensorium.plugin import Policy
 from sensorium.testing.conformance._case import Conformance
 from sensorium.testing.conformance._config_checks import declared, strict
 from sensorium.testing.conformance._policy_subject import KEYS, SEEDS, PolicySubject, told
 
 __all__ = ["POLICY_CHECKS", "PolicyConformance"]
+
+#: How many events may be held in `keeps_to_a_limit`.
+_FEW: Final = 4
 
 
 def declares_itself(subject: PolicySubject) -> None:
@@ -147,6 +150,27 @@ def forgets_quiet_keys(subject: PolicySubject) -> None:
         subject.refuse(f"{aligner.keys} keys are held though nothing can belong to them any more")
 
 
+def keeps_to_a_limit(subject: PolicySubject) -> None:
+    """Where memory is limited, it gives up events, each with that fate, and goes on."""
+    evicted = 0
+    for seed in SEEDS:
+        aligner = subject.aligner(max_pending_events=_FEW)
+        events = subject.by_time(subject.log(seed))
+        for number, event in enumerate(events, 1):
+            aligner.add(event)
+            fates = aligner.fates
+            if sum(fates.values()) != number:
+                subject.refuse(f"after {number} events the fates add up to {sum(fates.values())}")
+            if fates[Fate.PENDING] > _FEW:
+                subject.refuse(f"{fates[Fate.PENDING]} events are pending; the limit is {_FEW}")
+        aligner.close()
+        evicted += aligner.fates[Fate.EVICTED]
+        if aligner.fates[Fate.PENDING]:
+            subject.refuse("events are pending when all streams are closed")
+    if not evicted:
+        subject.refuse(f"no event was given up though only {_FEW} may be held")
+
+
 #: All checks of a policy, by name.
 POLICY_CHECKS: Final[Mapping[str, Callable[[PolicySubject], None]]] = {
     check.__name__: check
@@ -159,6 +183,7 @@ POLICY_CHECKS: Final[Mapping[str, Callable[[PolicySubject], None]]] = {
         keys_are_independent,
         resumes_from_a_snapshot,
         forgets_quiet_keys,
+        keeps_to_a_limit,
     )
 }
 

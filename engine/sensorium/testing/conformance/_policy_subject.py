@@ -72,9 +72,15 @@ class PolicySubject(Subject):
         """The policy with its parameters."""
         return self.plugin.model_validate(dict(self.config))
 
-    def aligner(self) -> Aligner:
+    def aligner(self, max_pending_events: int | None = None) -> Aligner:
         """A fresh aligner over all streams."""
-        return Aligner(self.policy(), self.specs, clock=lambda: 0, pipeline="conformance")
+        return Aligner(
+            self.policy(),
+            self.specs,
+            clock=lambda: 0,
+            pipeline="conformance",
+            max_pending_events=max_pending_events,
+        )
 
     def log(self, seed: int) -> dict[str, list[Event]]:
         """Streams with jitter, losses, repetitions, disorder within bounds, and some disorder

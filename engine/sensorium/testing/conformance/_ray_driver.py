@@ -24,6 +24,9 @@ def main() -> None:
     # Ray and what it starts may print; the answers have the pipe for themselves.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    # A machine that is busy with other tests starts a node in minutes.
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
+    os.environ.setdefault("RAY_worker_register_timeout_seconds", "300")
     import ray
 
     from sensorium.testing.conformance import _replica

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from sensorium.errors import PluginError
+from sensorium.errors import PluginError, RunError
 
 __all__ = ["in_replicas"]
 
@@ -47,6 +47,8 @@ def in_replicas(order: Mapping[str, Any], arrays: Arrays) -> list[dict[str, npt.
     ------
     PluginError
         With what went wrong in a worker.
+    RunError
+        If Ray cannot be started.
     """
     with _LOCK, tempfile.TemporaryDirectory(prefix="sensorium-") as name:
         folder = Path(name)
@@ -77,7 +79,7 @@ def _ask(line: str) -> str:
         if answer:
             return answer
         _stop()
-    raise PluginError("Ray could not be started in a process of its own; try `python -m ray start`")
+    raise RunError("Ray could not be started in a process of its own: see what it has printed")
 
 
 def _running() -> subprocess.Popen[str]:

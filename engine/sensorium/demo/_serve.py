@@ -1,0 +1,132 @@
+"""The demo on Ray Serve, and what both executors give."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sensorium.events import AlignedSet, Event, Prediction
+from sensorium.host import Pipeline
+from sensorium.plugin import Sink
+from sensorium.runtime import RunSummary, stop_on_signals
+
+if TYPE_CHECKING:
+    from sensorium.demo._scoreboard import Scoreboard
+    from sensorium.demo._show import Display
+
+__all__ = ["Comparison", "compare", "placed_apart", "stream_on_serve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What two executors gave for the same recording.
+
+    Parameters
+    ----------
+    predictions
+        How many there are in both.
+    only_one
+        How many sets only one of them predicted.
+    labels
+        How many labels differ.
+    score
+        The largest difference of scores.
+    """
+
+    predictions: int
+    only_one: int
+    labels: int
+    score: float
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Names and values as they are shown to people."""
+        return [
+            ("serve and local, sets in both", f"{self.predictions:,}"),
+            ("serve and local, sets in one", f"{self.only_one:,}"),
+            ("serve and local, labels that differ", f"{self.labels:,}"),
+            ("serve and local, scores within", f"{self.score:.1e}"),
+        ]
+
+
+def compare(ones: Sequence[Prediction], others: Sequence[Prediction], task: str) -> Comparison:
+    """Compare the predictions of two runs, by the identity of their sets."""
+    left = {it.id: it.tasks[task] for it in ones}
+    right = {it.id: it.tasks[task] for it in others}
+    both = left.keys() & right.keys()
+    return Comparison(
+        predictions=len(both),
+        only_one=len(left.keys() ^ right.keys()),
+        labels=sum(left[it].label != right[it].label for it in both),
+        score=max((_distance(left[it].scores, right[it].scores) for it in both), default=0.0),
+    )
+
+
+def placed_apart(pipeline: Pipeline) -> Pipeline:
+    """The same pipeline with a deployment for every stream and one for the fusion."""
+    apart: dict[str, Any] = {"placement": "replica"}
+    config = pipeline.config
+    streams = {name: part.model_copy(update=apart) for name, part in config.streams.items()}
+    fusion = config.fusion.model_copy(update=apart)
+    return replace(
+        pipeline, config=config.model_copy(update={"streams": streams, "fusion": fusion})
+    )
+
+
+def stream_on_serve(
+    pipeline: Pipeline,
+    recording: Path,
+    speed: float | str,
+    sink: Sink,
+    board: Scoreboard,
+    display: Display,
+) -> RunSummary:
+    """Run the demo's recording on a Ray of its own."""
+    from sensorium.runtime.serve import ServeExecutor, cluster, demand
+
+    apart = placed_apart(pipeline)
+    display.say("starting Ray, which takes some 10 to 20 seconds")
+    began = time.monotonic()
+    seen: set[tuple[str, str, str]] = set()
+    with cluster(None, demand(apart)["CPU"]) as there, display.watching(board) as update:
+
+        def ready(replicas: Mapping[str, int]) -> None:
+            shown = ", ".join(f"{name} {count}" for name, count in replicas.items())
+            display.say(f"replicas after {time.monotonic() - began:.1f} s: {shown}")
+
+        def take(predictions: Sequence[Prediction], sets: Sequence[AlignedSet]) -> None:
+            # The hooks that the board observes are called in another process: what has been read
+            # is seen from the sets.
+            board.sensorium_on_events(pipeline.name, _fresh(sets, seen))
+            board.take(predictions, sets)
+            update()
+
+        executor = ServeExecutor(
+            apart,
+            there,
+            data=recording,
+            speed=str(speed),
+            sink=sink,
+            on_predictions=take,
+            on_ready=ready,
+        )
+        with stop_on_signals(executor):
+            return executor.run()
+
+
+def _fresh(sets: Sequence[AlignedSet], seen: set[tuple[str, str, str]]) -> list[Event]:
+    """The members that no set before had."""
+    members = [it for aligned in sets for events in aligned.members.values() for it in events]
+    fresh = {(it.stream, it.key, it.id): it for it in members}
+    for identity in fresh.keys() & seen:
+        del fresh[identity]
+    seen.update(fresh)
+    return list(fresh.values())
+
+
+def _distance(one: Mapping[str, float] | None, other: Mapping[str, float] | None) -> float:
+    if one is None or other is None:
+        return 0.0 if one is other else float("inf")
+    return max(abs(one[label] - other[label]) for label in one)

@@ -1,0 +1,312 @@
+"""One partition number: its aligner, how far it has been read, and its cuts."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sensorium.align import Aligner
+from sensorium.durations import Duration
+from sensorium.errors import RunError
+from sensorium.events import AlignedSet, Fate
+from sensorium.plugin import Cut, CutPosition, Record, TopicPartition
+
+__all__ = ["Lane", "Marker"]
+
+#: In how many steps a horizon is divided where it is remembered which record was logged when.
+_STEPS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Cuts on their way to be committed, behind all that they cover.
+
+    Parameters
+    ----------
+    cuts
+        Per lane, what is to be committed, and the fates of its events by then.
+    membership
+        `Source.membership` when the cuts were made.
+    """
+
+    cuts: Mapping[Lane, tuple[Cut, Counter[Fate]]]
+    membership: Any = None
+
+
+class _Place:
+    """How far one topic-partition has been read."""
+
+    __slots__ = ("index", "log_time", "newest", "next", "start", "until")
+
+    def __init__(self) -> None:
+        #: Offset of the next record; None until the first is known.
+        self.next: int | None = None
+        #: F: the log time up to which it has been read.
+        self.log_time: int | None = None
+        #: The greatest log time of a record; clock progress does not enter.
+        self.newest: int | None = None
+        #: The newest record known to be old enough that a restart may begin there.
+        self.start: int | None = None
+        #: Newer such records, (log time, offset): each was logged later than all before it.
+        self.index: deque[tuple[int, int]] = deque()
+        #: H of the stored cut, while a restart reads up to it.
+        self.until: int | None = None
+
+    def read(self, record: Record, step: Duration) -> None:
+        """Note a record."""
+        self.next = record.offset + 1
+        arrived = record.arrived
+        assert arrived is not None
+        if self.start is None:
+            self.start = record.offset
+        if self.newest is not None and arrived <= self.newest:
+            return
+        self.newest = arrived
+        # Only a record that raises the log time: a restart that begins there finds the same ones.
+        if not self.index or arrived > self.index[-1][0] + step:
+            self.index.append((arrived, record.offset))
+        if self.log_time is None or arrived > self.log_time:
+            self.log_time = arrived
+
+    def begin(self, threshold: Duration) -> int | None:
+        """The offset to commit: no record before it was logged at or after the threshold."""
+        index = self.index
+        while index and index[0][0] < threshold:
+            self.start = index.popleft()[1]
+        return self.start
+
+
+class Lane:
+    """What is kept of one partition number.
+
+    Parameters
+    ----------
+    number
+        The partition number.
+    aligner
+        Its aligner, new.
+    horizon
+        How far back in log time a restart has to read.
+    fingerprint
+        Of the alignment configuration.
+    topics
+        Of all streams: a cut names a position in each.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        aligner: Aligner,
+        horizon: Duration,
+        fingerprint: str,
+        topics: Collection[str],
+    ) -> None:
+        self.number = number
+        self.aligner = aligner
+        self.stored: Cut | None = None
+        """The newest cut that is known to be committed."""
+        self.replaying = False
+        """Whether a restart still reads what its stored cut covers."""
+        self.held: list[Record] = []
+        """Records beyond the cut that came while it was still being read."""
+        self.floor: int | None = None
+        """The event time at and before which sets belong to an earlier configuration."""
+        self.changed = True
+        """Whether there is something that no cut covers yet."""
+        self.adopted = 0
+        """Events that were pending at the cut that the lane went on from."""
+        self._horizon = horizon
+        self._fingerprint = fingerprint
+        self._places = {TopicPartition(topic, number): _Place() for topic in topics}
+        self._serial = 0
+        self._before: Counter[Fate] = Counter()
+        self._committed: Counter[Fate] = Counter()
+
+    @property
+    def places(self) -> Iterable[TopicPartition]:
+        """Its topic-partitions."""
+        return self._places.keys()
+
+    @property
+    def log_times(self) -> Mapping[TopicPartition, int]:
+        """F per topic-partition that has one."""
+        return {
+            place: state.log_time
+            for place, state in self._places.items()
+            if state.log_time is not None
+        }
+
+    @property
+    def offsets(self) -> Mapping[TopicPartition, int]:
+        """The offset of the next record that it takes, per topic-partition that has one."""
+        return {place: it.next for place, it in self._places.items() if it.next is not None}
+
+    @property
+    def finished(self) -> Collection[TopicPartition]:
+        """While replaying: the topic-partitions that have been read up to the cut."""
+        if not self.replaying:
+            return ()
+        return [place for place, state in self._places.items() if _reached(state)]
+
+    # How it goes on from a cut.
+
+    def go_on_from(self, cut: Cut) -> None:
+        """Prepare to read again what a stored cut covers.
+
+        Raises
+        ------
+        RunError
+            If the cut lacks a topic.
+        """
+        if cut.positions.keys() != self._places.keys():
+            lacking = ", ".join(
+                f"{place.topic}[{place.partition}]"
+                for place in self._places.keys() - cut.positions.keys()
+            )
+            raise RunError(
+                f"the group has committed no offset for {lacking}, but for the other topics of "
+                f"partition number {self.number}, so nothing consistent can be restored: set all "
+                "of them back, or choose another `group`"
+            )
+        self.stored = cut
+        self.floor = cut.floor
+        self.replaying = True
+        self.aligner.evicts = False
+        self.changed = False
+        self._serial = cut.serial
+        for place, position in cut.positions.items():
+            state = self._places[place]
+            state.next = state.start = position.offset
+            state.until = position.next
+
+    def begin_anew(self, cut: Cut) -> int | None:
+        """Go on after a cut of another alignment configuration.
+
+        Returns
+        -------
+        int or None
+            The log time to read from; None where the stored offsets will do.
+        """
+        self._serial = cut.serial
+        times = [position.log_time for position in cut.positions.values()]
+        least = min((time for time in times if time is not None), default=None)
+        if least is None or None in times:
+            return None
+        self.floor = least if cut.floor is None else max(least, cut.floor)
+        return int(least - self._horizon)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that the stored cut covers has been read again."""
+        return self.replaying and all(_reached(state) for state in self._places.values())
+
+    def restore(self) -> Mapping[TopicPartition, int]:
+        """Stand where the cut was made, once caught up.
+
+        Returns
+        -------
+        Mapping
+            F per topic-partition: the aligner has to be told; `adopt` follows.
+        """
+        assert self.stored is not None
+        found = {}
+        for place, position in self.stored.positions.items():
+            state = self._places[place]
+            state.next, state.until = position.next, None
+            if position.log_time is not None:
+                state.log_time = position.log_time
+                found[place] = position.log_time
+        return found
+
+    def adopt(self) -> None:
+        """Count from now on: what was settled before was counted when its cut was committed."""
+        self.replaying = False
+        self.aligner.evicts = True
+        self._before = self.aligner.fates
+        self.adopted = self._before.pop(Fate.PENDING, 0)
+        self._committed = Counter({Fate.PENDING: self.adopted}) if self.adopted else Counter()
+
+    # How far it has been read.
+
+    def read(self, record: Record) -> bool:
+        """Note a record; gives whether it is to be taken now, and holds it if not."""
+        state = self._places[TopicPartition(record.topic, record.partition)]
+        if state.until is not None and record.offset >= state.until:
+            self.held.append(record)
+            state.next = state.until
+            return False
+        if state.next is not None and record.offset < state.next:
+            return False
+        state.read(record, self._horizon / _STEPS)
+        self.changed = self.changed or not self.replaying
+        return True
+
+    def stands_at(self, place: TopicPartition, offset: int) -> None:
+        """Note that a topic-partition has been read up to an offset."""
+        state = self._places[place]
+        if state.until is not None:
+            offset = min(offset, state.until)  # what lies beyond is held
+        if state.next is None or offset > state.next:
+            state.next = offset
+        if state.start is None:
+            state.start = offset
+
+    def progress(self, place: TopicPartition, log_time: int) -> bool:
+        """Note how far a topic-partition has been read in log time; gives whether that is news."""
+        state = self._places[place]
+        if self.replaying or (state.log_time is not None and log_time <= state.log_time):
+            return False
+        state.log_time = log_time
+        return True
+
+    def wanted(self, sets: list[AlignedSet]) -> list[AlignedSet]:
+        """Those of the aligner's sets that are to be given."""
+        if not sets:
+            return sets
+        self.changed = True
+        floor = self.floor
+        return sets if floor is None else [one for one in sets if one.time > floor]
+
+    # Its cuts.
+
+    @property
+    def ready(self) -> bool:
+        """Whether every topic-partition has a position, so that there can be a cut."""
+        return all(it.next is not None for it in self._places.values())
+
+    def cut(self) -> Cut:
+        """A cut of this moment; the lane has to be ready."""
+        times = [state.log_time for state in self._places.values()]
+        least = min((time for time in times if time is not None), default=None)
+        threshold: Duration = -(2**63) if least is None or None in times else least - self._horizon
+        positions = {}
+        for place, state in self._places.items():
+            offset = state.begin(threshold)
+            assert offset is not None
+            assert state.next is not None
+            positions[place] = CutPosition(offset, state.next, state.log_time)
+        if self.floor is not None and threshold > self.floor:
+            self.floor = None
+        self._serial += 1
+        self.changed = False
+        return Cut(self._serial, positions, self._fingerprint, self.floor)
+
+    def committed(self, cut: Cut, fates: Counter[Fate]) -> None:
+        """Note that a cut, with the fates of that moment, is safe."""
+        self.stored = cut
+        self._committed = fates
+
+    def fates(self) -> Counter[Fate]:
+        """How many events have had each fate since the lane went on from a cut."""
+        return self.aligner.fates - self._before
+
+    @property
+    def counted(self) -> Counter[Fate]:
+        """The fates of the newest committed cut."""
+        return self._committed
+
+
+def _reached(state: _Place) -> bool:
+    return state.until is not None and state.next is not None and state.next >= state.until

@@ -1,0 +1,80 @@
+"""Back-pressure: what is not read while there is too much in flight, or a stream runs ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+from sensorium.durations import Duration
+from sensorium.plugin import Source, TopicPartition
+from sensorium.runtime._intake import Intake
+from sensorium.runtime._lane import Lane
+from sensorium.runtime._outbox import Outbox
+from sensorium.runtime._summary import Tally
+
+__all__ = ["Pressure"]
+
+
+class Pressure:
+    """Pauses topic-partitions; a source that cannot pause any is not polled instead.
+
+    Parameters
+    ----------
+    source, intake, outbox, tally
+        Of the line.
+    sets
+        How many sets may wait or be in flight; reading goes on at half of it.
+    max_lead
+        How far a topic-partition may be ahead of the others of its number, in log time, ns.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        intake: Intake,
+        outbox: Outbox,
+        tally: Tally,
+        *,
+        sets: int,
+        max_lead: Duration,
+    ) -> None:
+        self._source = source
+        self._intake = intake
+        self._outbox = outbox
+        self._tally = tally
+        self._most = sets
+        self._max_lead = max_lead
+        self._full = False
+        self._paused: AbstractSet[TopicPartition] = frozenset()
+
+    def admits(self) -> bool:
+        """Pause what has to be; gives whether the source may be polled."""
+        outbox = self._outbox
+        if not self._source.pause(self._paused):
+            return not outbox.held_up and outbox.sets < self._most
+        self._full = outbox.sets >= (self._most // 2 if self._full else self._most)
+        paused = self._everything() if self._full else self._ahead()
+        if paused != self._paused:
+            self._source.pause(paused)
+            self._paused = paused
+        self._tally.paused = len(paused)
+        return True
+
+    def _everything(self) -> AbstractSet[TopicPartition]:
+        if self._source.keeps_cuts:
+            return {place for lane in self._intake.lanes.values() for place in lane.places}
+        numbers = self._source.partitions()
+        return {TopicPartition(topic, it) for topic in self._source.topics for it in numbers}
+
+    def _ahead(self) -> AbstractSet[TopicPartition]:
+        return {
+            place
+            for lane in self._intake.lanes.values()
+            for place in (lane.finished if lane.replaying else self._leading(lane))
+        }
+
+    def _leading(self, lane: Lane) -> AbstractSet[TopicPartition]:
+        log_times = lane.log_times
+        if len(log_times) < len(list(lane.places)):
+            return frozenset()  # one has not been heard of: nothing is ahead of it yet
+        limit = min(log_times.values()) + self._max_lead
+        return {place for place, log_time in log_times.items() if log_time > limit}

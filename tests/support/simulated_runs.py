@@ -1,0 +1,381 @@
+"""Random pipelines on a simulated log: what an undisturbed run gives, and what crashes leave."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from simulated_log import Entry, Process, SimulatedSink, SimulatedSource, World
+
+from sensorium.align import Aligner, Exact, Nearest, Window
+from sensorium.errors import PayloadError
+from sensorium.events import AlignedSet, Event, Prediction, TaskResult
+from sensorium.host import Pipeline, PipelineConfig, PluginHost, StreamPart, TaskPart
+from sensorium.plugin import (
+    Features,
+    FeatureSpec,
+    Fusion,
+    Modality,
+    Payload,
+    PluginConfig,
+    Policy,
+    Record,
+    StreamSpec,
+    Task,
+    TaskOutput,
+    TopicPartition,
+)
+from sensorium.runtime import Line
+from sensorium.runtime._microbatch import Microbatch, Worked
+from sensorium.stages import Fused
+from sensorium.wire import Envelope, FieldMap, write_envelope
+
+STREAMS = ("a", "b", "c")
+
+
+class Nothing(Modality):
+    """Takes any number, and has no features worth the name."""
+
+    name = "nothing"
+
+    def decode(self, payload: Payload) -> Any:
+        if not isinstance(payload.data, int):
+            raise PayloadError("expected a whole number")
+        return payload.data
+
+    def prepare(self, items: Any) -> Any:
+        raise NotImplementedError
+
+    @property
+    def feature(self) -> FeatureSpec:
+        return FeatureSpec(1)
+
+    def encode(self, arrays: Any) -> Features:
+        raise NotImplementedError
+
+
+class NoFusion(Fusion):
+    name = "nothing"
+
+    def fuse(self, present: Any, **features: Features) -> Any:
+        raise NotImplementedError
+
+
+class Zero(Task):
+    name = "zero"
+
+    @property
+    def size(self) -> int:
+        return 1
+
+    def activate(self, logits: Any) -> Any:
+        return logits
+
+    def result(self, activated: Any) -> TaskResult:
+        return TaskResult(values=(0.0,))
+
+    def target(self, value: Any) -> Any:
+        raise NotImplementedError
+
+    def loss(self, logits: Any, targets: Any) -> Any:
+        raise NotImplementedError
+
+
+class LazyFlight:
+    """A flight without models, in which every micro-batch takes a random time."""
+
+    def __init__(self, rng: random.Random, danger: Callable[[], None]) -> None:
+        self._rng = rng
+        self._danger = danger
+        self._flying: deque[Microbatch] = deque()
+
+    def __len__(self) -> int:
+        return len(self._flying)
+
+    @property
+    def full(self) -> bool:
+        return len(self._flying) >= 3
+
+    def submit(self, batch: Microbatch) -> None:
+        self._danger()
+        self._flying.append(batch)
+
+    def landed(self) -> Iterator[Worked]:
+        while self._flying and self._rng.random() < 0.5:
+            self._danger()
+            batch = self._flying.popleft()
+            count = len(batch.sets)
+            fused = Fused(np.arange(count), {"it": TaskOutput(values=np.zeros((count, 1)))})
+            yield Worked(batch, fused, [], 0, 0)
+
+    def wait(self, seconds: float) -> None:
+        pass
+
+    def close(self, *, abandon: bool = False) -> None:
+        pass
+
+
+@dataclass
+class Case:
+    """A pipeline, the log that it reads, and what it has to give."""
+
+    policy: Policy
+    specs: dict[str, StreamSpec]
+    partitions: dict[TopicPartition, list[Entry]]
+    margin: int
+    end: int
+    expected: dict[str, Prediction] = field(default_factory=dict)
+    letters: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Verdict:
+    """What crashes left of a run."""
+
+    crashes: int
+    lost: set[str]
+    repeated: set[str]
+    wrong: set[str]
+    extra: set[str]
+
+    @property
+    def faults(self) -> int:
+        return len(self.lost) + len(self.repeated) + len(self.wrong) + len(self.extra)
+
+
+def make_case(seed: int) -> Case:
+    """A random pipeline and log; small times, so that ties and exact hits are common."""
+    rng = random.Random(seed)
+    streams = STREAMS[: rng.choice([2, 2, 3])]
+    policy = _policy(rng, streams)
+    specs = {
+        name: StreamSpec(
+            lateness=rng.choice([0, 0, 2, 5]),
+            max_delay=rng.choice([0, 3, 6, 12]),
+            max_future=rng.choice([0, 2, 5]),
+            max_duration=rng.choice([0, 0, 4]),
+            offset=rng.choice([0, 0, 0, 2]),
+        )
+        for name in streams
+    }
+    create_time = rng.random() < 0.3
+    margin = rng.choice([2, 5]) if create_time else rng.choice([0, 1])
+    length = rng.choice([150, 300])
+    slack = margin if create_time else 0
+    partitions = {
+        TopicPartition(name, number): _log(rng, name, number, specs[name], length, slack)
+        for name in streams
+        for number in (0, 1)
+    }
+    case = Case(policy, specs, partitions, margin, length + 200)
+    _expect(case)
+    return case
+
+
+def _policy(rng: random.Random, streams: tuple[str, ...]) -> Policy:
+    require = rng.choice(["any", "any", "all", [streams[0]]])
+    common: dict[str, Any] = {"require": require, "deadline": rng.choice(["inf", 0, 4, 10])}
+    kind = rng.choice(["exact", "nearest", "window", "session"])
+    if kind == "exact":
+        return Exact(**common)
+    if kind == "nearest":
+        pick = rng.choice(["nearest", "first", "last"])
+        return Nearest(
+            primary=streams[0], before=rng.choice([0, 3, 6]), after=rng.choice([0, 3]), pick=pick,
+            **common,
+        )  # fmt: skip
+    if kind == "window":
+        size = rng.choice([4, 8])
+        return Window(size=size, hop=rng.choice([2, 4]), **common)
+    # Which of two events of equal log time ends a session is not laid down: no deadline.
+    return Window(gap=rng.choice([1, 3]), max_length=rng.choice([8, 16]), require=require)
+
+
+def _log(
+    rng: random.Random,
+    stream: str,
+    number: int,
+    spec: StreamSpec,
+    length: int,
+    slack: int,
+) -> list[Entry]:
+    """The entries of one topic-partition, with lulls and bursts, repeats, beats and poison.
+
+    Producers stamp the records up to `slack` before they are appended; 0 is the log's own stamp.
+    """
+    entries: list[Entry] = []
+    sent: list[Envelope] = []
+    now = rng.randrange(6)
+    while now < length:
+        now += rng.choice([0, 0, 1, 1, 2, 5]) if rng.random() < 0.97 else rng.randrange(20, 60)
+        stamped = now - rng.randrange(slack + 1)
+        delay = rng.choice([0, 1, 2, spec.max_delay, spec.max_delay + 1, -int(spec.max_future)])
+        key = f"k{number}{rng.choice('xyz')}"
+        time = stamped - int(delay) - int(spec.offset)
+        envelope = Envelope(stream, key, time, Payload(now), duration=rng.choice([0, 0, 4]))
+        kind = rng.random()
+        if kind < 0.03:
+            entries.append(Entry(now, stamped, None))
+            continue
+        if kind < 0.06:
+            envelope = Envelope(stream, key, time, Payload("poison"))
+        elif kind < 0.10:
+            envelope = Envelope(
+                stream, rng.choice([key, None]), time, Payload(None), heartbeat=True
+            )
+        elif kind < 0.2 and sent:
+            envelope = rng.choice(sent[-3:])
+        sent.append(envelope)
+        record = Record(stream, number, 0, write_envelope(envelope))
+        entries.append(Entry(now, stamped, record))
+    return entries
+
+
+def make_pipeline(case: Case, delivery: str) -> Pipeline:
+    config = PipelineConfig.model_validate(
+        {
+            "pipeline": "p",
+            "streams": {name: {"modality": "nothing"} for name in case.specs},
+            "align": {"policy": "any"},
+            "fusion": {"plugin": "nothing"},
+            "tasks": {"it": {"type": "zero"}},
+            "delivery": delivery,
+            "runtime": {"commit_interval": 0, "batch": {"size": 4, "wait": 0}, "max_lead": 60},
+        }
+    )
+    streams = {
+        name: StreamPart(name, name, Nothing, PluginConfig(), spec, "auto", FieldMap(), "cpu", 4)
+        for name, spec in case.specs.items()
+    }
+    return Pipeline(
+        name="p", streams=streams, policy=case.policy, fusion=NoFusion,
+        fusion_config=PluginConfig(), fusion_device="cpu",
+        tasks={"it": TaskPart("it", Zero(PluginConfig()), None, 1.0)},
+        source=None, source_config=None, sink=None, sink_config=None, checkpoint=None,
+        config=config,
+    )  # fmt: skip
+
+
+def _expect(case: Case) -> None:
+    """What an undisturbed run gives: each partition number read once, in the order of log time."""
+    from sensorium.runtime._intake import ingest_streams
+    from sensorium.stages import Emitter, Ingest
+
+    pipeline = make_pipeline(case, "at_least_once")
+    emitter = Emitter("p", list(case.specs), {"it": Zero(PluginConfig())})
+    sets: list[AlignedSet] = []
+    for number in (0, 1):
+        ingest = Ingest(ingest_streams(pipeline), clock=lambda: 0)
+        aligner = Aligner(case.policy, case.specs, lambda: 0, "p")
+        rows: list[tuple[int, int, Record]] = []
+        for place, entries in case.partitions.items():
+            if place.partition != number:
+                continue
+            newest = -1000
+            for offset, entry in enumerate(entries):
+                if entry.record is not None:
+                    newest = max(newest, entry.stamped)
+                    record = Record(place.topic, number, offset, entry.record.data, arrived=newest)
+                    rows.append((entry.appended, len(rows), record))
+        for _, _, record in sorted(rows, key=lambda row: row[:2]):
+            read = ingest.read([record])
+            case.letters.update(letter.origin or "" for letter in read.letters)
+            for _, item in read.items:
+                sets += _feed(aligner, item)
+        for name in case.specs:
+            sets += aligner.progress(name, case.end - case.margin)
+    count = len(sets)
+    fused = Fused(np.arange(count), {"it": TaskOutput(values=np.zeros((count, 1)))})
+    case.expected = {it.id: it for it in emitter.emit(sets, fused).predictions}
+
+
+def _feed(aligner: Aligner, item: Any) -> list[AlignedSet]:
+    if isinstance(item, Event):
+        return aligner.add(item)
+    if hasattr(item, "key"):
+        return aligner.heartbeat(item.stream, item.time, item.arrived, item.key)
+    return aligner.progress(item.stream, item.log_time)
+
+
+def run_case(case: Case, seed: int, delivery: str, danger: float = 0.02) -> Verdict:
+    """Run the pipeline in one or two processes that die, come back and lose partitions."""
+    rng = random.Random(seed)
+    world = World(rng, case.partitions, case.margin, danger)
+    pipeline = make_pipeline(case, delivery)
+    host = PluginHost(entry_points=[], modules=[])
+    made: list[SimulatedSource] = []
+
+    def make(give_way: Callable[[], None]) -> Line:
+        source = SimulatedSource(world, give_way)
+        made.append(source)
+        flight = LazyFlight(rng, source.danger)
+        sink = SimulatedSink(world, source)
+        return Line(pipeline, host, source, sink, flight, clock=lambda: world.now)
+
+    running: list[Process] = []
+    quiet = 0
+    while quiet < 400 or not _everything_read(world):
+        _let_time_pass(world, case)
+        if len(running) < (rng.choice([1, 1, 2]) if world.danger else 1):
+            running.append(Process(make))
+        process = rng.choice(running)
+        process.step()
+        if process.done:
+            running.remove(process)
+            _bury(process, world, made)
+        quiet = 0 if world.danger else quiet + 1
+        assert quiet < 20_000, "the run does not come to its end"
+    for process in running:
+        process.executor.stop()
+        while not process.done:
+            process.step()
+        _bury(process, world, made)
+    return _judge(case, world, delivery)
+
+
+def _let_time_pass(world: World, case: Case) -> None:
+    world.now = min(world.now + world.rng.choice([0, 0, 1, 3]), case.end)
+    if world.now == case.end:
+        world.danger = 0.0
+    if world.danger and world.members and world.chance(0.01):
+        world.leave(world.rng.choice(world.members))  # it is slow, and taken for dead
+
+
+def _bury(process: Process, world: World, made: list[SimulatedSource]) -> None:
+    if process.error is not None:
+        raise process.error
+    world.crashes += process.crashed
+    for source in made:
+        if source.dead:
+            world.leave(source)
+
+
+def _everything_read(world: World) -> bool:
+    for number in world.numbers:
+        cut = world.stored([number])[number]
+        if cut is None:
+            return False
+        for place, position in cut.positions.items():
+            if any(entry.record for entry in world.partitions[place][position.next :]):
+                return False
+    return True
+
+
+def _judge(case: Case, world: World, delivery: str) -> Verdict:
+    counts = Counter(one.id for one in world.outputs)
+    letters = Counter(letter.origin or "" for letter in world.letters)
+    wrong = {
+        one.id for one in world.outputs if one.id in case.expected and one != case.expected[one.id]
+    }
+    repeated = {it for it, count in (counts + letters).items() if count > 1}
+    return Verdict(
+        world.crashes,
+        lost=(case.expected.keys() - counts.keys()) | (case.letters - letters.keys()),
+        repeated=repeated if delivery == "exactly_once" else set(),
+        wrong=wrong,
+        extra=(counts.keys() - case.expected.keys()) | (letters.keys() - case.letters),
+    )

@@ -1,0 +1,107 @@
+"""Processes die, lose partitions and come back: what comes out is what an undisturbed run gives.
+
+The log is simulated, the line is real. Each run has some twenty crashes, at any point at which a
+process touches the log, the sink or the models. Three deliberate errors show that the comparison
+can fail.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from simulated_runs import make_case, run_case
+
+from sensorium.align import horizon
+from sensorium.errors import RunError
+from sensorium.plugin import Cut, CutPosition, TopicPartition
+from sensorium.runtime._lane import Lane
+from sensorium.runtime._outbox import Outbox
+
+RUNS = 400 if os.environ.get("SENSORIUM_SOAK") == "1" else 12
+#: Seeds on which each of the deliberate errors shows.
+CONTROLS = range(40)
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    """Commits fail by the thousand here, and each says so."""
+    logging.getLogger("sensorium").setLevel(logging.ERROR)
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_crashes_change_nothing(seed: int, delivery: str) -> None:
+    case = make_case(seed)
+    verdict = run_case(case, seed, delivery)
+    assert verdict.crashes
+    assert verdict.faults == 0, verdict
+
+
+def _halve_the_horizon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "sensorium.runtime._intake.horizon",
+        lambda policy, specs: horizon(policy, list(specs)) // 2,
+    )
+
+
+def _forget_log_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    restore = Lane.restore
+
+    def forgetting(lane: Lane) -> Mapping[TopicPartition, int]:
+        restore(lane)
+        return {}
+
+    monkeypatch.setattr(Lane, "restore", forgetting)
+
+
+def _commit_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    def jump(outbox: Outbox, marker: Any) -> None:
+        outbox._line.appendleft(marker)
+
+    monkeypatch.setattr(Outbox, "add_marker", jump)
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+@pytest.mark.parametrize("error", [_halve_the_horizon, _forget_log_times, _commit_early])
+def test_a_deliberate_error_is_found(
+    error: Callable[[pytest.MonkeyPatch], None], delivery: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error(monkeypatch)
+    for seed in CONTROLS:
+        if run_case(make_case(seed), seed, delivery).faults:
+            return
+    pytest.fail("no run shows the error")
+
+
+PLACES = [TopicPartition("a", 3), TopicPartition("b", 3)]
+
+
+def commits(cut: Cut) -> dict[TopicPartition, tuple[int, str]]:
+    return {place: (it.offset, cut.metadata(place)) for place, it in cut.positions.items()}
+
+
+def test_a_cut_is_read_back_from_what_is_committed() -> None:
+    positions = {PLACES[0]: CutPosition(5, 9, -3), PLACES[1]: CutPosition(0, 0, None)}
+    cut = Cut(7, positions, "0123456789abcdef", 12)
+    assert Cut.read(commits(cut)) == cut
+    assert Cut.read({}) is None
+    largest = Cut(2**63, {PLACES[0]: CutPosition(2**63, 2**63, 2**63)}, "f" * 16, 2**63)
+    assert len(largest.metadata(PLACES[0])) < 160
+
+
+def test_a_torn_cut_is_refused() -> None:
+    one, two = (
+        commits(Cut(serial, {place: CutPosition(0, 1, 2) for place in PLACES}, "f"))
+        for serial in (4, 5)
+    )
+    with pytest.raises(RunError, match=r"a\[3\] is of cut 4; b\[3\] is of cut 5"):
+        Cut.read({PLACES[0]: one[PLACES[0]], PLACES[1]: two[PLACES[1]]})
+
+
+def test_offsets_of_others_are_refused() -> None:
+    with pytest.raises(RunError, match=r"a\[3\] was not written by.*choose a `group` of its own"):
+        Cut.read({PLACES[0]: (4, "theirs")})
