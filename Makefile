@@ -94,6 +94,6 @@ $(DEMO)/.installed: pyproject.toml
 	@$(call install,$(DEMO),-e '.[demo]')
 
 $(TEST)/.installed: pyproject.toml plugins/sensorium-ecg/pyproject.toml
-	@$(call install,$(TEST),-e '.[torch$(comma)train$(comma)image$(comma)audio$(comma)demo]' -e plugins/sensorium-ecg --group dev)
+	@$(call install,$(TEST),-e '.[torch$(comma)train$(comma)image$(comma)audio$(comma)video$(comma)sentence$(comma)digits$(comma)demo]' -e plugins/sensorium-ecg --group dev)
 
 comma := ,

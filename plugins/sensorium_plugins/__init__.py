@@ -7,19 +7,31 @@ from collections.abc import Sequence
 from sensorium.align import Approximate, Exact, Nearest, Window
 from sensorium.hookspecs import hookimpl
 from sensorium.plugin import Fusion, Modality, Policy, Sink, Source, Task
-from sensorium_plugins.fusions import Concat, Gated, Late, Max, Mean, Transformer, Weighted
+from sensorium_plugins.fusions import (
+    Adversarial,
+    Concat,
+    Gated,
+    Late,
+    Max,
+    Mean,
+    Transformer,
+    Weighted,
+)
 from sensorium_plugins.fusions import Triton as TritonFusion
 from sensorium_plugins.modalities import (
     AudioMel,
     ImageCnn,
     ImageResnet,
+    ImageVit,
     SensorCnn,
     SensorGru,
     SensorStats,
     Tabular,
     TextEmbedding,
+    TextSentence,
     TextTfidf,
     TextTransformer,
+    VideoFrames,
 )
 from sensorium_plugins.modalities import Triton as TritonModality
 from sensorium_plugins.sinks import JsonLinesSink, KafkaSink
@@ -43,21 +55,24 @@ def sensorium_modalities() -> Sequence[type[Modality]]:
         AudioMel,
         ImageCnn,
         ImageResnet,
+        ImageVit,
         SensorCnn,
         SensorGru,
         SensorStats,
         Tabular,
         TextEmbedding,
+        TextSentence,
         TextTfidf,
         TextTransformer,
         TritonModality,
+        VideoFrames,
     ]
 
 
 @hookimpl
 def sensorium_fusions() -> Sequence[type[Fusion]]:
     """Give the built-in fusions."""
-    return [Concat, Gated, Late, Max, Mean, Transformer, TritonFusion, Weighted]
+    return [Adversarial, Concat, Gated, Late, Max, Mean, Transformer, TritonFusion, Weighted]
 
 
 @hookimpl

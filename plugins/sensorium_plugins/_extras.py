@@ -12,9 +12,12 @@ from sensorium.errors import MissingExtraError, PluginError
 
 __all__ = [
     "import_audio",
+    "import_onnxruntime",
     "import_pillow",
     "import_sklearn",
+    "import_tokenizers",
     "import_torch",
+    "import_video",
     "to_array",
     "to_device",
 ]
@@ -62,6 +65,39 @@ def import_audio(module: str, needed_by: str) -> ModuleType:
         If it is not installed.
     """
     return _import(module, needed_by, module, "audio")
+
+
+def import_onnxruntime(needed_by: str) -> ModuleType:
+    """Import onnxruntime for a plugin.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    return _import("onnxruntime", needed_by, "onnxruntime", "sentence")
+
+
+def import_tokenizers(needed_by: str) -> ModuleType:
+    """Import tokenizers for a plugin.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    return _import("tokenizers", needed_by, "tokenizers", "sentence")
+
+
+def import_video(needed_by: str) -> ModuleType:
+    """Import PyAV, as ``av``, for a plugin.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    return _import("av", needed_by, "av", "video")
 
 
 def to_device(module: Any, device: str, needed_by: str) -> Any:

@@ -30,8 +30,11 @@ ROWS: list[tuple[str, dict[str, Any], str]] = [
     ("text-embedding", {}, "text"),
     ("text-embedding", {"reader": "mean"}, "text"),
     ("text-transformer", {}, "text"),
+    ("text-sentence", {}, "text"),
     ("image-cnn", {}, "image"),
     ("image-resnet", {}, "image"),
+    ("image-vit", {}, "image"),
+    ("video-frames", {}, "film"),
     ("audio-mel", {"length": "2s"}, "sound"),
     ("audio-mel", {"length": "2s", "reader": "gru", "spectrum": "mfcc"}, "sound"),
     ("sensor-stats", SENSOR, "readings"),
@@ -47,6 +50,9 @@ def payload(kind: str, random: np.random.Generator) -> Payload:
         return Payload(" ".join(f"word{number}" for number in random.integers(0, 5000, 20)))
     if kind == "image":
         return Payload(jpeg(random.integers(0, 255, (240, 320, 3)).astype(np.uint8)))
+    if kind == "film":
+        frames = random.integers(0, 255, (8, 240, 320, 3)).astype(np.uint8)
+        return Payload([jpeg(frame) for frame in frames])
     if kind == "sound":
         return Payload((random.normal(size=32_000) * 3000).astype(np.int16))
     if kind == "readings":

@@ -26,10 +26,15 @@ fusion, and takes streams from sets at random (modality dropout), so that every 
 answer without any of them; only `triton` ([triton.md](triton.md)) is trained elsewhere.
 
 A plugin that needs packages names them: `pip install 'sensorium[torch]'` brings torch,
-`'sensorium[image]'` Pillow, `'sensorium[audio]'` librosa, soundfile and soxr. A GPU is used where
-the stream's, or the fusion's, `device` says so. How many items a second each modality encodes is in
+`'sensorium[image]'` Pillow, `'sensorium[video]'` PyAV, `'sensorium[audio]'` librosa, soundfile and
+soxr, `'sensorium[sentence]'` onnxruntime, tokenizers and a model. A GPU is used where the stream's,
+or the fusion's, `device` says so. How many items a second each modality encodes is in
 [benchmarks.md](benchmarks.md).
 """
+
+
+#: Packages that are imported by another name.
+PACKAGES = {"PIL": "Pillow", "av": "PyAV"}
 
 
 def render() -> str:
@@ -51,7 +56,7 @@ def section(cls: type[Any]) -> str:
     said = [plain(part) for part in inspect.getdoc(cls).split("\n\n")]  # type: ignore[union-attr]
     needs = getattr(cls, "requires", ())
     if needs:
-        said.append(f"Needs: {', '.join('Pillow' if it == 'PIL' else it for it in needs)}.")
+        said.append(f"Needs: {', '.join(PACKAGES.get(it, it) for it in needs)}.")
     said_of = meanings(cls.Config)
     rows = [
         f"| `{key}` | {kind_of(field.annotation, field.metadata)} | {default_of(field)} "

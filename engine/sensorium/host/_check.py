@@ -29,6 +29,9 @@ _EXTRAS: Final = {
     "librosa": ("librosa", "audio"),
     "soundfile": ("soundfile", "audio"),
     "soxr": ("soxr", "audio"),
+    "av": ("av", "video"),
+    "onnxruntime": ("onnxruntime", "sentence"),
+    "tokenizers": ("tokenizers", "sentence"),
 }
 _SECRET_KEY: Final = re.compile(
     r"password|passwd|secret|token|api_?key|private_?key", re.IGNORECASE

@@ -1,5 +1,6 @@
 """The built-in fusions: how the features of several streams become one output per task."""
 
+from sensorium_plugins.fusions._adversarial import Adversarial, AdversarialConfig
 from sensorium_plugins.fusions._concat import Concat, ConcatConfig
 from sensorium_plugins.fusions._gated import Gated, GatedConfig
 from sensorium_plugins.fusions._late import Late, LateConfig
@@ -10,6 +11,8 @@ from sensorium_plugins.fusions._triton import Triton, TritonFusionConfig
 from sensorium_plugins.fusions._weighted import Weighted, WeightedConfig
 
 __all__ = [
+    "Adversarial",
+    "AdversarialConfig",
     "Concat",
     "ConcatConfig",
     "Gated",

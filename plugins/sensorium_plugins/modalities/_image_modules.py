@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from sensorium_plugins.modalities._image import ImageConfig
     from sensorium_plugins.modalities._image_cnn import ImageCnnConfig
     from sensorium_plugins.modalities._image_resnet import ImageResnetConfig
+    from sensorium_plugins.modalities._image_vit import ImageVitConfig
 
-__all__ = ["ImageCnnModule", "ImageResnetModule"]
+__all__ = ["ImageCnnModule", "ImageResnetModule", "ImageVitModule"]
 
 #: Normalisation is per item (GroupNorm), so an item's feature does not depend on its batch.
 _GROUPS = 4
@@ -34,7 +35,7 @@ class _ImageModule(nn.Module):  # type: ignore[misc]  # torch is not typed here
 
     @abstractmethod
     def read(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (batch, channels, height, width) to maps (batch, channels, rows, columns)."""
+        """Images (batch, channels, height, width) to maps (batch, channels, places...)."""
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pixels, uint8 of shape (batch, height, width, channels), to features (batch, dim)."""
@@ -124,3 +125,30 @@ class ImageResnetModule(_ImageModule):
         """Images to maps."""
         maps: torch.Tensor = self.blocks(functional.relu(self.norm(self.stem(images))))
         return maps
+
+
+class ImageVitModule(_ImageModule):
+    """Patches with a learned place each, read by a transformer encoder."""
+
+    def __init__(self, config: ImageVitConfig) -> None:
+        super().__init__(config, config.embedding)
+        rows, columns = config.height // config.patch, config.width // config.patch
+        self.patches = nn.Conv2d(config.channels, config.embedding, config.patch, config.patch)
+        self.places = nn.Parameter(0.02 * torch.randn(1, rows * columns, config.embedding))
+        layer = nn.TransformerEncoderLayer(
+            config.embedding,
+            config.heads,
+            2 * config.embedding,
+            config.dropout,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
+        self.encoder = nn.TransformerEncoder(layer, config.depth, enable_nested_tensor=False)
+        self.norm = nn.LayerNorm(config.embedding)
+
+    def read(self, images: torch.Tensor) -> torch.Tensor:
+        """Images to (batch, channels, patches)."""
+        patches = self.patches(images).flatten(2).transpose(1, 2)
+        read: torch.Tensor = self.norm(self.encoder(patches + self.places))
+        return read.transpose(1, 2)

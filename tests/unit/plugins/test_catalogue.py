@@ -59,11 +59,16 @@ def record(kind: int, random: np.random.Generator) -> Payload:
     return Payload({"heat": heat, "ward": "ab"[min(kind, 1)], "note": "not looked at"})
 
 
+def film(kind: int, random: np.random.Generator) -> Payload:
+    return Payload([picture(kind, random).data for _ in range(3)])
+
+
 SENSOR = {"channels": 2, "rate": 50, "length": "1s"}
 IMAGE = {"height": 16, "width": 16, "dim": 16}
 AUDIO = {"rate": 8000, "length": "1s", "dim": 16, "width": 16}
 RECORD = {"numbers": ["heat"], "categories": {"ward": ["a", "b"]}}
 CATALOGUE: list[tuple[str, dict[str, Any], Make]] = [
+    ("text-sentence", {}, text),
     ("text-tfidf", {"dim": 64}, text),
     ("text-tfidf", {"dim": 64, "weighting": "counts"}, text),
     ("text-tfidf", {"dim": 64, "weighting": "binary"}, text),
@@ -79,6 +84,12 @@ CATALOGUE: list[tuple[str, dict[str, Any], Make]] = [
     ("sensor-gru", {**SENSOR, "reader": "lstm", "output": "sequence"}, readings),
     ("image-cnn", IMAGE, picture),
     ("image-resnet", IMAGE, picture),
+    ("image-vit", {**IMAGE, "patch": 4, "embedding": 32, "depth": 1}, picture),
+    (
+        "video-frames",
+        {"frames": 2, "cnn": {**IMAGE, "layers": [8, 16]}, "output": "sequence"},
+        film,
+    ),
     ("audio-mel", AUDIO, sound),
     ("audio-mel", {**AUDIO, "spectrum": "mfcc", "reader": "gru"}, sound),
     ("audio-mel", {**AUDIO, "reader": "lstm", "output": "sequence"}, sound),

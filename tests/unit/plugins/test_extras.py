@@ -23,7 +23,8 @@ def test_the_plugins_import_no_heavy_package():
     program = (
         "import sys, sensorium_plugins.tasks, sensorium_plugins.modalities, "
         "sensorium_plugins.fusions\n"
-        "heavy = {'torch', 'sklearn', 'scipy', 'ray', 'PIL', 'librosa', 'soundfile', 'soxr'}\n"
+        "heavy = {'torch', 'sklearn', 'scipy', 'ray', 'PIL', 'librosa', 'soundfile', 'soxr', "
+        "'av', 'onnxruntime', 'tokenizers', 'tritonclient'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -10,7 +10,16 @@ import pytest
 from sensorium.errors import PluginError
 from sensorium.plugin import Features, FeatureSpec, Trainable
 from sensorium_plugins._weights import from_module
-from sensorium_plugins.fusions import Concat, Gated, Late, Max, Mean, Transformer, Weighted
+from sensorium_plugins.fusions import (
+    Adversarial,
+    Concat,
+    Gated,
+    Late,
+    Max,
+    Mean,
+    Transformer,
+    Weighted,
+)
 from sensorium_plugins.fusions._inputs import vectors
 
 KINDS = [
@@ -23,6 +32,7 @@ KINDS = [
     pytest.param(
         (Weighted, {"dim": 16, "dropout": 0.0, "weights": {"left": 3.0}}), id="weighted-fixed"
     ),
+    pytest.param((Adversarial, {"dim": 16, "hidden": [8], "dropout": 0.0}), id="adversarial"),
     pytest.param((Late, {"hidden": [8], "dropout": 0.0}), id="late"),
     pytest.param(
         (Transformer, {"dim": 16, "heads": 2, "layers": 1, "dropout": 0.0}), id="transformer"
