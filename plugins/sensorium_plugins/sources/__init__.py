@@ -1,7 +1,8 @@
 """The sources: recordings, JSON lines, and Apache Kafka."""
 
 from sensorium_plugins.sources._jsonl import JsonLinesConfig, JsonLinesSource
-from sensorium_plugins.sources._kafka import KafkaSource, KafkaSourceConfig
+from sensorium_plugins.sources._kafka import KafkaSource
+from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
 from sensorium_plugins.sources._mcap import McapConfig, McapSource
 
 __all__ = [
