@@ -14,7 +14,7 @@ import sensorium_plugins
 from sensorium.errors import RunError
 from sensorium.events import DeadLetter
 from sensorium.host import PluginHost, load_pipeline
-from sensorium.plugin import Payload, Record
+from sensorium.plugin import Payload, Record, TopicPartition
 from sensorium.runtime import LocalExecutor, Models, RunSummary
 from sensorium.wire import Envelope, prediction_from_dict, write_envelope
 from sensorium_plugins.sinks import KafkaSink, KafkaSinkConfig
@@ -249,3 +249,31 @@ def test_a_sink_without_its_topic_fails_and_says_which(broker: str) -> None:
 def _bury_and_flush(sink: KafkaSink) -> None:
     sink.write_dead_letters([DeadLetter("ingest", "WireError", "broken", data=b"x")])
     sink.flush()
+
+
+def test_the_lag_is_what_lies_between_the_reader_and_the_end(
+    broker: str, new_topic: NewTopic
+) -> None:
+    topic = new_topic()
+    place = TopicPartition(topic, 0)
+    now = time.time_ns()
+    send(broker, topic, [chunk("p", now + at) for at in range(30)])
+    source = source_of(broker, [topic])
+    try:
+        assert source.lag() == {}
+        read = 0
+        while read < 10:
+            read += len(source.poll(10 - read, 0.5).records)
+        assert source.lag() == {place: 20}
+        read += len(take(source, 20))
+        assert (read, source.lag()) == (30, {place: 0})
+
+        # What comes while the partition is paused is seen, too: the brokers are asked.
+        source.pause([place])
+        send(broker, topic, [chunk("p", now + at) for at in range(30, 35)])
+        end = time.monotonic() + 20
+        while source.lag() != {place: 5} and time.monotonic() < end:
+            assert not source.poll(100, 0.1).records
+        assert source.lag() == {place: 5}
+    finally:
+        source.close()
