@@ -173,6 +173,7 @@ class Line:
             closing.callback(self._flight.close, abandon=True)
             self._delivery.begin()
             if self._source.keeps_cuts:
+                self._health.partitions = 0
                 self._source.join(self)
             ended = self._turn_until_end()
             self._health.phase = "stopping"
