@@ -136,6 +136,14 @@ class TestImageResnet(ModalityConformance):
     payloads = _PICTURES
 
 
+class TestImageVit(ModalityConformance):
+    """Pictures, through attention over patches."""
+
+    plugin = modalities.ImageVit
+    config = {**_PICTURE, "patch": 4, "embedding": 32, "depth": 1}
+    payloads = _PICTURES
+
+
 class TestAudioMel(ModalityConformance):
     """Mel spectra, through convolutions."""
 
@@ -202,6 +210,12 @@ class TestTransformer(FusionConformance):
     """Attention over streams."""
 
     plugin = fusions.Transformer
+
+
+class TestAdversarial(FusionConformance):
+    """Representations that do not tell which streams there are."""
+
+    plugin = fusions.Adversarial
 
 
 class TestWeighted(FusionConformance):

@@ -11,8 +11,9 @@ from sensorium_plugins.conformance import *  # noqa: F403 - pytest collects the 
 
 pytestmark = pytest.mark.torch
 
-#: What needs a server; its own tests have one.
-ELSEWHERE = {"kafka", "triton"}
+#: What needs a server, or a model that somebody else has trained; its own tests have one. Videos are
+#: tried with the catalogue.
+ELSEWHERE = {"kafka", "triton", "text-sentence", "video-frames"}
 
 
 def test_every_built_in_has_adopted_the_kit():

@@ -34,6 +34,8 @@ def content(url: str) -> dict[str, Any]:
             "chat": {
                 "modality": "triton",
                 "max_delay": "1h",
+                # Live, events are sent ahead of their times.
+                "max_future": "1h",
                 "config": {
                     "url": url,
                     "model": "text",
@@ -42,7 +44,12 @@ def content(url: str) -> dict[str, Any]:
                     "preprocess": {"modality": "text-tfidf", "config": {"dim": 64}},
                 },
             },
-            "room": {"modality": "tabular", "max_delay": "1h", "config": {"numbers": ["heat"]}},
+            "room": {
+                "modality": "tabular",
+                "max_delay": "1h",
+                "max_future": "1h",
+                "config": {"numbers": ["heat"]},
+            },
         },
         "align": {"policy": "exact", "require": "any"},
         "fusion": {"plugin": "concat"},

@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sensorium.host import Pipeline, PluginHost, load_pipeline, write_checkpoint
+from sensorium.host import (
+    Pipeline,
+    PluginHost,
+    default_host,
+    load_pipeline,
+    write_checkpoint,
+)
 from sensorium.plugin import Payload, Record
 from sensorium.wire import Envelope, RecordingWriter, write_envelope
 
@@ -32,7 +38,10 @@ def plugins_everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")]))
         patch.setattr(sys, "path", [*paths, *sys.path])
+        # The host of this process may have been made before, without this distribution.
+        default_host.cache_clear()
         yield
+    default_host.cache_clear()
 
 
 @pytest.fixture(scope="session")
