@@ -27,6 +27,7 @@ _RANDOM: Final = np.random.default_rng(0)
 _TEXTS: Final = ("all is quiet here", "help, the pump is on fire", "rain again, and wind", "so")
 _READINGS: Final = tuple(_RANDOM.normal(size=(50, 2)).astype(np.float32) for _ in range(4))
 _PICTURES: Final = tuple(_RANDOM.integers(0, 256, (20, 24, 3)).astype(np.uint8) for _ in range(3))
+_CLIPS: Final = tuple(_RANDOM.integers(0, 256, (3, 20, 24, 3)).astype(np.uint8) for _ in range(3))
 _SOUNDS: Final = tuple(
     (0.5 * np.sin(np.arange(8000) * step) + 0.01 * _RANDOM.normal(size=8000)).astype(np.float32)
     for step in (0.3, 0.6, 0.9)
@@ -142,6 +143,14 @@ class TestImageVit(ModalityConformance):
     plugin = modalities.ImageVit
     config = {**_PICTURE, "patch": 4, "embedding": 32, "depth": 1}
     payloads = _PICTURES
+
+
+class TestVideoFrames(ModalityConformance):
+    """Frames of clips, through a few convolutions."""
+
+    plugin = modalities.VideoFrames
+    config = {"frames": 2, "cnn": {**_PICTURE, "layers": [8, 16]}}
+    payloads = _CLIPS
 
 
 class TestAudioMel(ModalityConformance):

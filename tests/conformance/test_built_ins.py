@@ -11,9 +11,8 @@ from sensorium_plugins.conformance import *  # noqa: F403 - pytest collects the 
 
 pytestmark = pytest.mark.torch
 
-#: What needs a server, or a model that somebody else has trained; its own tests have one. Videos
-#: are tried with the catalogue.
-ELSEWHERE = {"kafka", "triton", "text-sentence", "video-frames"}
+#: What needs a server, or a model that somebody else has trained; its own tests have one.
+ELSEWHERE = {"kafka", "triton", "text-sentence"}
 
 
 def test_every_built_in_has_adopted_the_kit():
