@@ -13,7 +13,11 @@ import time
 
 import pytest
 
-PROGRAM = "import sys; from sensorium.cli import main; sys.exit(main())"
+# What a shell starts in the background ignores Ctrl-C, and hands that down to all that it starts.
+PROGRAM = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from sensorium.cli import main; sys.exit(main())"
+)
 
 
 @pytest.fixture
