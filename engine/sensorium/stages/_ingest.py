@@ -12,7 +12,7 @@ from sensorium.events import DeadLetter, Event
 from sensorium.plugin import Record
 from sensorium.stages._failure import explain
 from sensorium.stages._routing import IngestStream, Router, TargetStream
-from sensorium.wire import Envelope, attempts_of, read_record
+from sensorium.wire import Envelope, attempts_of
 
 __all__ = ["Heartbeat", "Ingest", "Ingested", "Progress", "TargetValue"]
 
@@ -253,12 +253,12 @@ class Ingest:
 
     def _open(self, record: Record) -> tuple[str | None, Envelope]:
         router = self._router
-        wiring = router.wiring(record.topic)
+        reader = router.reader(record.topic)
         try:
-            envelope = read_record(record, wiring.format, wiring.fields)
+            envelope = reader.read(record)
             name = router.route(record.topic, envelope.stream)
-            if name is not None and (own := router.wiring_of(name, record.topic)) is not wiring:
-                envelope = read_record(record, own.format, own.fields)
+            if name is not None and (own := router.reader_of(name, record.topic)) is not reader:
+                envelope = own.read(record)
         except PayloadError as error:
             raise _refuse(record, error) from error
         return name, envelope
