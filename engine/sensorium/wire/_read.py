@@ -52,14 +52,15 @@ class RecordReader:
     ) -> None:
         self._format: WireFormat = format
         self._fields = fields
-        #: By the length of the record, so that what lies where is known before it is looked at.
-        self._layouts: dict[int, list[Layout]] = {}
+        #: By topic and length of the record, so that few have to be tried.
+        self._layouts: dict[tuple[str, int], list[Layout]] = {}
         self._left = _LAYOUTS
 
     def read(self, record: Record) -> Envelope:
         """Read the envelope of a record; see `read_record`."""
         data = record.data
-        known = self._layouts.get(0 if data is None else len(data), _NO_LAYOUTS)
+        place = (record.topic, 0 if data is None else len(data))
+        known = self._layouts.get(place, _NO_LAYOUTS)
         if known and type(data) is bytes and self._by_beginning(record):
             for layout in known:
                 envelope = layout.read(record, data)
@@ -84,7 +85,7 @@ class RecordReader:
             return
         layout = layout_of(data, envelope)
         if layout is not None and _looks_like_envelope(layout.head):
-            self._layouts.setdefault(len(data), []).append(layout)
+            self._layouts.setdefault((record.topic, len(data)), []).append(layout)
 
 
 def read_record(
