@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from sensorium.sealed import sealed
+
 __all__ = ["Event"]
 
 
+@sealed
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened to one entity in one stream.

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sensorium.events._fate import Absence
+from sensorium.sealed import sealed
 
 __all__ = ["Prediction", "TaskResult"]
 
 
+@sealed
 @dataclass(frozen=True, slots=True)
 class TaskResult:
     """The output of one task for one set.
@@ -39,6 +41,7 @@ class TaskResult:
     contributions: Mapping[str, float] | None = None
 
 
+@sealed
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """What the pipeline says of one aligned set.

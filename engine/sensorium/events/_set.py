@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 from sensorium.events._event import Event
 from sensorium.events._fate import Absence
+from sensorium.sealed import sealed
 
 __all__ = ["AlignedSet"]
 
 
+@sealed
 @dataclass(frozen=True, slots=True)
 class AlignedSet:
     """The events of one entity that belong together, and what is absent and why.

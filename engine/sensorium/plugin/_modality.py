@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensorium.plugin._plugin import API_VERSION, PluginConfig
+from sensorium.sealed import sealed
 
 __all__ = ["Arrays", "FeatureSpec", "Features", "Modality", "Payload", "Samples", "Weights"]
 
@@ -21,6 +22,7 @@ Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
 Weights: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 
+@sealed
 @dataclass(frozen=True, slots=True)
 class Payload:
     """The payload of one record, out of its envelope.
@@ -41,6 +43,7 @@ class Payload:
     headers: Mapping[str, bytes] = field(default_factory=dict)
 
 
+@sealed
 @dataclass(frozen=True, slots=True)
 class Samples:
     """The decoded values of one stream in one set: no key, no origin, only what was measured.

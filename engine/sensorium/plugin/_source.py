@@ -9,10 +9,12 @@ from typing import Any, ClassVar
 
 from sensorium.plugin._cut import Assignee, Cut, TopicPartition
 from sensorium.plugin._plugin import API_VERSION, PluginConfig
+from sensorium.sealed import sealed
 
 __all__ = ["Batch", "Record", "Source"]
 
 
+@sealed
 @dataclass(frozen=True, slots=True)
 class Record:
     """A raw record, as the log holds it.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sensorium.errors import PayloadError
 from sensorium.plugin import Modality
-from sensorium.wire import FieldMap, WireFormat
+from sensorium.wire import FieldMap, RecordReader, WireFormat
 
 __all__ = ["IngestStream", "Router", "TargetStream", "Wiring"]
 
@@ -61,13 +61,18 @@ class TargetStream:
     wiring: Wiring = field(default_factory=Wiring)
 
 
-def _shared(wirings: Mapping[str, Wiring]) -> dict[str, Wiring]:
-    """The same, equal ones as one object, so that they can be compared by identity."""
-    distinct: list[Wiring] = []
-    for wiring in wirings.values():
-        if wiring not in distinct:
-            distinct.append(wiring)
-    return {name: distinct[distinct.index(wiring)] for name, wiring in wirings.items()}
+def _readers(wirings: Mapping[str, Wiring]) -> dict[str, RecordReader]:
+    """What reads each stream's records; one object where they are written alike, so that readers
+    can be compared by identity."""
+    distinct: list[tuple[Wiring, RecordReader]] = []
+    readers = {}
+    for name, wiring in wirings.items():
+        reader = next((it for known, it in distinct if known == wiring), None)
+        if reader is None:
+            reader = RecordReader(wiring.format, wiring.fields)
+            distinct.append((wiring, reader))
+        readers[name] = reader
+    return readers
 
 
 class Router:
@@ -78,9 +83,9 @@ class Router:
     """
 
     def __init__(self, streams: Mapping[str, IngestStream | TargetStream]) -> None:
-        self._wirings = _shared({name: stream.wiring for name, stream in streams.items()})
+        self._readers = _readers({name: stream.wiring for name, stream in streams.items()})
         # A file of JSON lines may stand in for topics of another format.
-        self._in_files = _shared(
+        self._in_files = _readers(
             {name: Wiring("auto", stream.wiring.fields) for name, stream in streams.items()}
         )
         topics: dict[str, list[str]] = {}
@@ -103,14 +108,14 @@ class Router:
         """The streams of a topic; none if it is not in the pipeline."""
         return self._topics.get(topic, ())
 
-    def wiring(self, topic: str) -> Wiring:
-        """How to read a record before its stream is known: as the topic's first stream."""
+    def reader(self, topic: str) -> RecordReader:
+        """What reads a record before its stream is known: that of the topic's first stream."""
         names = self._topics.get(topic)
-        return self._wirings[names[0]] if names else next(iter(self._in_files.values()))
+        return self._readers[names[0]] if names else next(iter(self._in_files.values()))
 
-    def wiring_of(self, stream: str, topic: str) -> Wiring:
-        """How to read the records of a stream in a topic."""
-        return self._wirings[stream] if topic in self._topics else self._in_files[stream]
+    def reader_of(self, stream: str, topic: str) -> RecordReader:
+        """What reads the records of a stream in a topic."""
+        return self._readers[stream] if topic in self._topics else self._in_files[stream]
 
     def route(self, topic: str, named: str | None) -> str | None:
         """The stream of a record, or None if it is of no stream of this pipeline.
@@ -133,7 +138,7 @@ class Router:
         """
         names = self._topics.get(topic)
         if names is None:
-            return named if named in self._wirings else None
+            return named if named in self._readers else None
         if named in names:
             return named
         if named in self._homes:

@@ -20,25 +20,34 @@ def samples_of(sets: Sequence[AlignedSet], stream: str) -> tuple[list[int], list
     rows, items
         The rows of the sets that have events of the stream, and for each of them its samples.
     """
-    rows, items = [], []
-    for row, aligned in enumerate(sets):
-        events = aligned.members.get(stream)
-        if events:
-            rows.append(row)
-            items.append(_samples(events, aligned.start, aligned.end))
+    rows = [row for row, aligned in enumerate(sets) if aligned.members.get(stream)]
+    events = [event for row in rows for event in sets[row].members[stream]]
+    times = np.array([event.time for event in events], dtype=np.int64)
+    durations = np.array([event.duration for event in events], dtype=np.int64)
+    items, first = [], 0
+    for row in rows:
+        aligned = sets[row]
+        members = aligned.members[stream]
+        last = first + len(members)
+        items.append(
+            Samples(
+                times[first:last],
+                durations[first:last],
+                [event.value for event in members],
+                aligned.start,
+                aligned.end,
+            )
+        )
+        first = last
     return rows, items
 
 
 def samples_of_event(event: Event) -> Samples:
     """One event on its own; the span is its own, so that it is the same in every set."""
-    return _samples((event,), event.time, max(event.end, event.time + 1))
-
-
-def _samples(events: Sequence[Event], start: int, end: int) -> Samples:
     return Samples(
-        times=np.array([event.time for event in events], dtype=np.int64),
-        durations=np.array([event.duration for event in events], dtype=np.int64),
-        values=[event.value for event in events],
-        start=start,
-        end=end,
+        np.array([event.time], dtype=np.int64),
+        np.array([event.duration], dtype=np.int64),
+        [event.value],
+        event.time,
+        max(event.end, event.time + 1),
     )

@@ -17,7 +17,7 @@ from sensorium.wire._envelope import CONTENT_TYPE, Envelope, write_envelope
 from sensorium.wire._fields import FieldMap
 from sensorium.wire._msgpack import decode_value, encode_value
 from sensorium.wire._prediction import prediction_from_dict, prediction_json, prediction_to_dict
-from sensorium.wire._read import WireFormat, detect_format, read_record
+from sensorium.wire._read import RecordReader, WireFormat, detect_format, read_record
 from sensorium.wire._recording import RecordingWriter
 from sensorium.wire._recording_reader import RecordingReader, read_recording
 from sensorium.wire._schemas import dead_letter_schema, prediction_schema
@@ -30,6 +30,7 @@ __all__ = [
     "MAX_DEPTH",
     "Envelope",
     "FieldMap",
+    "RecordReader",
     "RecordingReader",
     "RecordingWriter",
     "TimeUnit",

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from sensorium.errors import WireError
 
-__all__ = ["ARRAY_EXTENSION", "array_from_extension", "array_to_extension"]
+__all__ = ["ARRAY_EXTENSION", "array_from_extension", "array_to_extension", "read_header"]
 
 #: The code of the extension type.
 ARRAY_EXTENSION: Final = 1
@@ -77,7 +77,7 @@ def array_from_extension(content: memoryview) -> npt.NDArray[Any]:
     if len(content) < 4:
         raise WireError("The array's header is cut off", field="$")
     start = 4 + 4 * content[3]
-    dtype, shape, expected = _read_header(bytes(content[:start]))
+    dtype, shape, expected = read_header(bytes(content[:start]))
     if len(content) - start != expected:
         raise WireError(
             f"Expected {expected} bytes for an array of shape {list(shape)} and dtype {dtype}, "
@@ -97,8 +97,14 @@ def array_from_extension(content: memoryview) -> npt.NDArray[Any]:
 
 
 @lru_cache(maxsize=1024)  # a stream's chunks are of one shape, or of few
-def _read_header(header: bytes) -> tuple[np.dtype[Any], tuple[int, ...], int]:
-    """The dtype, the shape, and how many bytes of elements they make."""
+def read_header(header: bytes) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    """The dtype and the shape of an array, and how many bytes of elements they make.
+
+    Raises
+    ------
+    WireError
+        If the header is malformed.
+    """
     dtype, dimensions = _DTYPES.get(header[:3]), header[3]
     if dtype is None:
         raise WireError(

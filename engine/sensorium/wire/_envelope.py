@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sensorium.errors import WireError
 from sensorium.plugin import Payload, Record
+from sensorium.sealed import sealed
 from sensorium.wire._checks import INT64_MAX, INT64_MIN, expect, expect_text, in_int64, missing
 from sensorium.wire._fields import record_key, record_time
 from sensorium.wire._msgpack import decode_value, encode_value
@@ -20,6 +21,7 @@ CONTENT_TYPE: Final = "application/vnd.msgpack"
 _VERSION: Final = 1
 
 
+@sealed
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """One event as the wire carries it, its payload not decoded yet.

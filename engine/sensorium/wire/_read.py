@@ -16,9 +16,10 @@ from sensorium.wire._cloudevents import (
 )
 from sensorium.wire._envelope import Envelope, read_envelope
 from sensorium.wire._fields import FieldMap
+from sensorium.wire._layout import Layout, layout_of
 from sensorium.wire._payloads import content_type_of, read_json, read_raw
 
-__all__ = ["WireFormat", "detect_format", "read_record"]
+__all__ = ["RecordReader", "WireFormat", "detect_format", "read_record"]
 
 #: How the records of a topic are written.
 WireFormat: TypeAlias = Literal["auto", "envelope", "json", "raw", "cloudevents"]
@@ -26,6 +27,65 @@ WireFormat: TypeAlias = Literal["auto", "envelope", "json", "raw", "cloudevents"
 _DEFAULT_FIELDS: Final = FieldMap()
 #: An envelope begins with the field ``v`` or has it soon, before any long data.
 _HEAD: Final = 512
+#: How many layouts a reader looks for, and how many it tries for a record.
+_LAYOUTS: Final = 1024
+_LAYOUTS_OF_A_SIZE: Final = 8
+_NO_LAYOUTS: Final[list[Layout]] = []
+
+
+class RecordReader:
+    """Reads records that are written in one way, and remembers how envelopes are laid out.
+
+    It gives what `read_record` gives; envelopes of arrays are read in a quarter of the time. Only
+    one thread may use it.
+
+    Parameters
+    ----------
+    format, fields
+        As of `read_record`.
+    """
+
+    def __init__(
+        self,
+        format: WireFormat = "auto",  # noqa: A002
+        fields: FieldMap = _DEFAULT_FIELDS,
+    ) -> None:
+        self._format: WireFormat = format
+        self._fields = fields
+        #: By topic and length of the record, so that few have to be tried.
+        self._layouts: dict[tuple[str, int], list[Layout]] = {}
+        self._left = _LAYOUTS
+
+    def read(self, record: Record) -> Envelope:
+        """Read the envelope of a record; see `read_record`."""
+        data = record.data
+        place = (record.topic, 0 if data is None else len(data))
+        known = self._layouts.get(place, _NO_LAYOUTS)
+        if known and type(data) is bytes and self._by_beginning(record):
+            for layout in known:
+                envelope = layout.read(record, data)
+                if envelope is not None:
+                    return envelope
+        envelope = read_record(record, self._format, self._fields)
+        if self._left and len(known) < _LAYOUTS_OF_A_SIZE and type(data) is bytes:
+            self._left -= 1
+            self._learn(record, data, envelope)
+        return envelope
+
+    def _by_beginning(self, record: Record) -> bool:
+        """Whether a record that begins as an envelope is read as one."""
+        if self._format == "auto":
+            return not record.headers or detect_format(record) == "envelope"
+        return self._format == "envelope"
+
+    def _learn(self, record: Record, data: bytes, envelope: Envelope) -> None:
+        if self._format != "envelope" and (
+            self._format != "auto" or detect_format(record) != "envelope"
+        ):
+            return
+        layout = layout_of(data, envelope)
+        if layout is not None and _looks_like_envelope(layout.head):
+            self._layouts.setdefault((record.topic, len(data)), []).append(layout)
 
 
 def read_record(

@@ -57,6 +57,14 @@ def decode_readings(payload: Payload, channels: int) -> npt.NDArray[np.floating[
         If it is none of these, is empty, or holds a number that is not finite or beyond 1e18.
     """
     data = payload.data
+    if (
+        type(data) is np.ndarray
+        and data.dtype == _FLOAT32
+        and data.ndim == 2
+        and data.shape[1] == channels
+        and len(data)
+    ):  # as devices send them
+        return _finite(data)
     if not isinstance(data, _READINGS):
         raise PayloadError(
             f"a sensor chunk is an array or a list of numbers, not {type(data).__name__}"
@@ -78,6 +86,10 @@ def decode_readings(payload: Payload, channels: int) -> npt.NDArray[np.floating[
             f"the chunk has shape {np.shape(data)}; expected (samples, {channels}), as `channels` "
             f"of the stream is {channels}"
         )
+    return _finite(array)
+
+
+def _finite(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     # A small sum of squares, in one call, tells that all is well; where it is large, infinite or
     # NaN, the numbers are looked at. Comparing is False for NaN, so that finds it as well.
     if not np.vdot(array, array) < _LARGEST and not (np.abs(array) <= _LARGEST).all():

@@ -14,6 +14,7 @@ from sensorium.errors import PayloadError
 from sensorium.plugin import Arrays, Payload, Samples, Weights
 from sensorium_plugins.modalities._sampling import SampleClock
 from sensorium_plugins.modalities._sensor import SensorConfig, clip, decode_readings
+from sensorium_plugins.modalities._sensor_runs import runs_of
 from sensorium_plugins.modalities._torch_modality import TorchModality
 
 __all__ = ["GridConfig", "GridModality"]
@@ -97,14 +98,16 @@ class GridModality(TorchModality):
         shape = len(items), self._length
         signal = np.zeros((*shape, self.config.channels), dtype=np.float32)
         mask = np.zeros(shape, dtype=np.bool_)
-        places: list[int] = []
-        pieces: list[npt.NDArray[Any]] = []
-        for row, item in enumerate(items):
-            for at, samples in self._placed(item):
-                places.append(row * self._length + at)
-                pieces.append(samples)
-        if pieces:
-            _put(signal.reshape(-1, self.config.channels), mask.reshape(-1), places, pieces)
+        chunks = [chunk for item in items for chunk in item.values]
+        runs = None
+        if chunks and all(item.start < item.end for item in items):
+            runs = runs_of(items, chunks, self._clock, self._span, self._length)
+        if runs is not None:
+            runs.put(chunks, signal, mask)
+        for row in np.flatnonzero(~mask.any(axis=1)).tolist():
+            for at, samples in self._placed(items[row]):
+                signal[row, at : at + len(samples)] = samples
+                mask[row, at : at + len(samples)] = True
         if not mask.any(axis=1).all():
             raise PayloadError(
                 f"an item has no sample in the last {format_duration(self._span)} of its set; "
@@ -154,18 +157,3 @@ class GridModality(TorchModality):
     def fit(self, arrays: Arrays) -> Weights:
         """Learn the mean and deviation of each channel; the rest of the weights stay."""
         return self._with_scaling(arrays["signal"][arrays["mask"]])
-
-
-def _put(
-    signal: npt.NDArray[np.float32],
-    mask: npt.NDArray[np.bool_],
-    places: Sequence[int],
-    pieces: Sequence[npt.NDArray[Any]],
-) -> None:
-    """Write runs of samples from their first places on, all at once; the later wins."""
-    lengths = np.fromiter(map(len, pieces), np.intp, len(pieces))
-    before = np.cumsum(lengths) - lengths
-    where = np.arange(before[-1] + lengths[-1]) + np.repeat(places - before, lengths)
-    # Where a place occurs twice, numpy leaves the last value.
-    signal[where] = np.concatenate(pieces)
-    mask[where] = True

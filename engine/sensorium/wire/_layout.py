@@ -1,0 +1,168 @@
+"""Envelopes whose bytes are laid out as those of one that was read before.
+
+A producer writes the same fields in the same order again and again: between two of its envelopes
+only the key, the time and the elements of the array differ. msgpack is read from left to right, so
+where all other bytes are equal, what was found about them once holds again: they are compared, and
+not read anew.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from sensorium.plugin import Payload, Record
+from sensorium.wire._arrays import read_header
+from sensorium.wire._checks import INT64_MAX
+from sensorium.wire._envelope import Envelope
+
+__all__ = ["Layout", "layout_of"]
+
+#: A time of this century is written as an unsigned number of 64 bits.
+_TIME: Final = 0xCF
+_UINT64: Final = struct.Struct(">Q")
+#: Per head byte of an extension, how many bytes hold its length.
+_EXTENSIONS: Final = {0xC7: 1, 0xC8: 2, 0xC9: 4}
+#: Per head byte of a number, how many bytes it has.
+_NUMBERS: Final = {
+    0xCA: 4, 0xCB: 8,  # floats
+    0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8,  # unsigned
+    0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8,  # signed
+}  # fmt: skip
+_CONSTANTS: Final = frozenset({0xC0, 0xC2, 0xC3})
+_VARYING: Final = frozenset({"key", "time", "data"})
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the parts of an envelope lie that differ, and what the others say.
+
+    Parameters
+    ----------
+    head, middle, tail
+        The bytes before the key, between key and time, and between the time and the elements.
+    key, time, elements
+        Where these begin; the key ends where `middle` begins.
+    stream, content_type, duration
+        As of `Envelope`.
+    shape, dtype
+        Of the array.
+    """
+
+    head: bytes
+    middle: bytes
+    tail: bytes
+    key: int
+    time: int
+    elements: int
+    stream: str | None
+    content_type: str | None
+    duration: int | None
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def read(self, record: Record, data: bytes) -> Envelope | None:
+        """Read an envelope of the length of the one that the layout is of.
+
+        Returns
+        -------
+        Envelope or None
+            What `read_envelope` gives; None where that has to look: `data` is laid out in
+            another way, or there is something wrong with it.
+        """
+        time_at = self.time
+        key_end = time_at - len(self.middle)
+        if not (
+            data.startswith(self.head)
+            and data.startswith(self.middle, key_end)
+            and data.startswith(self.tail, time_at + 8)
+        ):
+            return None
+        time: int = _UINT64.unpack_from(data, time_at)[0]
+        if time > INT64_MAX:
+            return None
+        try:
+            key = data[self.key : key_end].decode()
+        except UnicodeDecodeError:
+            return None
+        array: Any = np.ndarray(self.shape, self.dtype, data, self.elements)
+        payload = Payload(array, self.content_type, record.headers)
+        return Envelope(self.stream, key, time, payload, None, self.duration)
+
+
+def layout_of(data: bytes, envelope: Envelope) -> Layout | None:
+    """The layout of an envelope that has been read from `data` without a fault.
+
+    Returns
+    -------
+    Layout or None
+        None where it would not help: there is more that differs between envelopes than the key,
+        the time and an array at the end, or the array is not read as it lies there.
+    """
+    places = _places(data)
+    if places is None or "id" in places or not places.keys() >= _VARYING:
+        return None
+    key_at, key_end = places["key"]
+    time_at, time_end = places["time"]
+    array_at, end = places["data"]
+    in_order = key_end < time_at and time_end < array_at and end == len(data)
+    is_array = isinstance(envelope.payload.data, np.ndarray)
+    if not in_order or not is_array or data[time_at - 1] != _TIME:
+        return None
+    elements = array_at + 4 + 4 * data[array_at + 3]
+    dtype, shape, _ = read_header(data[array_at:elements])
+    if dtype.kind == "b" or not dtype.isnative:  # to be looked at, or copied
+        return None
+    return Layout(
+        head=data[:key_at],
+        middle=data[key_end:time_at],
+        tail=data[time_end:elements],
+        key=key_at,
+        time=time_at,
+        elements=elements,
+        stream=envelope.stream,
+        content_type=envelope.payload.content_type,
+        duration=envelope.duration,
+        shape=shape,
+        dtype=dtype,
+    )
+
+
+def _places(data: bytes) -> dict[str, tuple[int, int]] | None:
+    """Where the content of each field begins and ends; None where one is not short or not flat.
+
+    `data` is a sound map with text as keys.
+    """
+    if not 0x81 <= data[0] <= 0x8F:
+        return None
+    places: dict[str, tuple[int, int]] = {}
+    at = 1
+    for _ in range(data[0] & 0x0F):
+        name = _content(data, at)
+        value = name and _content(data, name[1])
+        if not name or not value:
+            return None
+        places[data[slice(*name)].decode()] = value
+        at = value[1]
+    return places
+
+
+def _content(data: bytes, at: int) -> tuple[int, int] | None:
+    """Where the content of a value begins and ends, without its head."""
+    head = data[at]
+    start = at + 1
+    if 0xA0 <= head < 0xC0:
+        return start, start + (head & 0x1F)
+    if head < 0x80 or head >= 0xE0 or head in _CONSTANTS:
+        return start, start
+    if head in _NUMBERS:
+        return start, start + _NUMBERS[head]
+    if head in _EXTENSIONS:
+        width = _EXTENSIONS[head]
+        length = int.from_bytes(data[start : start + width])
+        start += width + 1
+        return start, start + length
+    return None
