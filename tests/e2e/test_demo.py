@@ -121,7 +121,7 @@ def test_ctrl_c_ends_it_with_the_figures_so_far() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["listen"], "there is no demo 'listen'; there are watch, kafka"),
+        (["listen"], "there is no demo 'listen'; there are watch, digits, kafka"),
         (["--model", "tree"], "there is no model 'tree'; there are stats, cnn"),
         (
             ["--partitions", "2"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from sensorium.cli._arguments import positive, speed
@@ -15,14 +16,15 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "demo",
         help="show the main job on real input",
-        description="Stream the accelerometer and gyroscope of people doing shoulder exercises, "
-        "whom the model has not seen, and keep score. Ctrl-C ends it at any time.",
+        description="Stream what the model has not seen, and keep score: the accelerometer and "
+        "gyroscope of people doing shoulder exercises (watch, kafka), or digits that are shown, "
+        "said and guessed (digits). Ctrl-C ends it at any time.",
     )
     parser.add_argument(
         "name",
         metavar="NAME",
         nargs="?",
-        help="which demo: watch (if left out), or kafka, the same through a broker",
+        help="which demo: watch (if left out), digits, or kafka, which is watch through a broker",
     )
     parser.add_argument(
         "--json", action="store_true", help="print nothing but the figures, as one JSON object"
@@ -35,9 +37,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--model",
-        default="stats",
-        help="stats: window statistics and a small perceptron; cnn: networks, with torch "
-        "(default stats)",
+        help="of watch, stats (the default): window statistics and a small perceptron, or cnn: "
+        "networks, with torch; of digits, gated",
     )
     parser.add_argument("--fit", action="store_true", help="train the model anew")
     _add_damage(parser)
@@ -46,12 +47,19 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--bootstrap-servers", metavar="HOST:PORT", help="a broker that runs (else one is started)"
     )
     group.add_argument("--partitions", metavar="N", type=positive, help="of each topic (default 3)")
+    group = parser.add_argument_group("of the demo digits")
+    group.add_argument(
+        "--real-speech",
+        metavar="FOLDER",
+        type=Path,
+        help="play WAV files named digit_speaker_index.wav instead; nothing is seen or typed",
+    )
     parser.add_argument(
         "--speed",
         metavar="X",
         type=speed,
-        help="how many times as fast as it was, or max (default 10 on a terminal, else max; 1 of "
-        "kafka)",
+        help="how many times as fast as it was, or max (default 10, of digits 5, on a terminal, "
+        "else max; 1 of kafka)",
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="what makes it reproducible (default 0)"
@@ -80,7 +88,7 @@ def _add_damage(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--shuffle-keys",
         action="store_true",
-        help="the gyroscope is sent under the keys of other devices",
+        help="the gyroscope, or microphone, is sent under the keys of other devices",
     )
 
 
@@ -102,4 +110,5 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         bootstrap_servers=args.bootstrap_servers,
         partitions=args.partitions,
+        real_speech=args.real_speech,
     )

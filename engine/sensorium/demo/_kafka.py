@@ -16,12 +16,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from sensorium.demo._accuracy import TASK
 from sensorium.demo._broker import NoBrokerError, kafka_broker
 from sensorium.demo._damage import Damage
+from sensorium.demo._demos import DATA, DEMOS
 from sensorium.demo._layout import place
 from sensorium.demo._recording import write_recording
-from sensorium.demo._train import DATA, MODELS
 from sensorium.demo._watch import load_trials, split_trials
 from sensorium.errors import ConfigError, RunError, WireError
 from sensorium.events import Prediction
@@ -32,6 +31,7 @@ from sensorium.wire import prediction_from_dict
 
 __all__ = ["run_kafka_demo"]
 
+_WATCH: Final = DEMOS["watch"]
 _INTERRUPTED: Final = 130
 #: Longer than the engine waits for the last window: its max_delay, its deadline, and a second.
 _QUIET_SECONDS: Final = 10.0
@@ -46,7 +46,7 @@ def run_kafka_demo(
     partitions: int = 3,
     speed: float | str = 1.0,
     executor: str = "local",
-    model: str = "stats",
+    model: str | None = None,
     damage: Damage | None = None,
     seed: int = 0,
     as_json: bool = False,
@@ -67,7 +67,7 @@ def run_kafka_demo(
     executor
         What runs the engine.
     model
-        ``stats`` or ``cnn``.
+        ``stats``, which is the default, or ``cnn``.
     damage
         What goes wrong between devices and log.
     seed
@@ -87,8 +87,10 @@ def run_kafka_demo(
     RunError
         If the producer or the engine fails.
     """
-    if model not in MODELS:
-        raise ConfigError(f"there is no model {model!r}; there are {', '.join(MODELS)}")
+    if model is None:
+        model = _WATCH.model
+    if model not in _WATCH.models:
+        raise ConfigError(f"there is no model {model!r}; there are {', '.join(_WATCH.models)}")
     score = _Score(quiet=as_json, in_real_time=speed == 1.0)
     with contextlib.ExitStack() as held:
         held.enter_context(_terminated_as_interrupted())
@@ -149,7 +151,7 @@ class _Score:
         if prediction.id in self.ids:  # at_least_once
             return
         self.ids.add(prediction.id)
-        label = prediction.tasks[TASK].label
+        label = prediction.tasks[_WATCH.task].label
         correct = label == self.truth.get(prediction.key)
         self.right += correct
         after = ((record.arrived or 0) - prediction.time) / 1e9
@@ -167,7 +169,7 @@ class _Score:
 
 
 def _words(prediction: Prediction) -> str:
-    result = prediction.tasks[TASK]
+    result = prediction.tasks[_WATCH.task]
     streams = "+".join(sorted(prediction.members))
     absent = "".join(f", no {name} ({why})" for name, why in sorted(prediction.absent.items()))
     return f"{prediction.key}: {result.label} {result.score or 0:.2f} from {streams}{absent}"
@@ -193,7 +195,7 @@ def _write_pipeline(folder: Path, address: str, model: str, *, in_real_time: boo
     """The shipped pipeline file, on topics of this run's own."""
     import yaml
 
-    fields: dict[str, Any] = yaml.safe_load((DATA / MODELS[model]).read_text("utf-8"))
+    fields: dict[str, Any] = yaml.safe_load((DATA / _WATCH.models[model]).read_text("utf-8"))
     name = f"watch-{time.strftime('%H%M%S')}"
     broker = {"plugin": "kafka", "bootstrap_servers": address}
     fields["pipeline"] = name

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from sensorium.demo._damage import Damage, silences
+from sensorium.demo._damage import Damage, Mishaps
+from sensorium.demo._swaps import Swaps
 from sensorium.demo._watch import PERIOD, Trial
 
 __all__ = ["Chunk", "Placed", "chunks", "place"]
@@ -21,10 +21,8 @@ _SECOND: Final = 1_000_000_000
 #: How many watches are worn at once.
 _DEVICES: Final = 8
 _CHUNK: Final = (10, 26)
-#: How long keys stay swapped before they are swapped anew.
-_SWAP: Final = 10 * _SECOND
 #: Which part of the demo a stream of random numbers is for.
-_PLACES, _CHUNKS, _SWAPS = range(3)
+_PLACES, _CHUNKS = range(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ def place(trials: Sequence[Trial], seed: int) -> list[Placed]:
 
 def chunks(placed: Sequence[Placed], damage: Damage, seed: int) -> list[Chunk]:
     """What the log gets, in its order."""
-    swaps = _Swaps(placed, seed)
+    swaps = Swaps([(item.start, item.end, item.trial.key) for item in placed], seed)
     sent = []
     for index, item in enumerate(placed):
         for number, (stream, samples) in enumerate(item.trial.streams.items()):
@@ -92,7 +90,8 @@ def chunks(placed: Sequence[Placed], damage: Damage, seed: int) -> list[Chunk]:
             rng = np.random.default_rng([seed, _CHUNKS, index, number])
             for chunk in _sent(item, stream, samples, damage, rng):
                 astray = damage.shuffle_keys and stream == "gyro"
-                sent.append(swaps.swapped(chunk) if astray else chunk)
+                key = swaps.instead(chunk.key, chunk.time) if astray else chunk.key
+                sent.append(replace(chunk, key=key))
     return sorted(sent, key=lambda chunk: (chunk.arrived, chunk.stream, chunk.key))
 
 
@@ -105,33 +104,12 @@ def _sent(
 ) -> Iterator[Chunk]:
     # One for each, so that a longer delay cuts and loses nothing otherwise.
     cuts, losses, delays = rng.spawn(3)
-    bursts = silences(item.start, item.end, damage.outage, losses)
+    mishaps = Mishaps(damage, item.start, item.end, losses, delays)
     first = 0
     while first < len(samples):
         part = samples[first : first + int(cuts.integers(*_CHUNK))]
         time, duration = item.start + first * PERIOD, len(part) * PERIOD
         first += len(part)
-        delay, lost = damage.delay(delays), losses.random() < damage.lose
-        silent = any(start < time + duration and time < end for start, end in bursts)
-        if not lost and not silent:
-            arrived = time + duration + delay
+        arrived = mishaps.arrival(time, time + duration)
+        if arrived is not None:
             yield Chunk(stream, item.trial.key, time, duration, arrived, part)
-
-
-class _Swaps:
-    """Whose key is sent instead of whose: at any time, each of another's and no two alike."""
-
-    def __init__(self, placed: Sequence[Placed], seed: int) -> None:
-        self._placed = placed
-        self._starts = [item.start for item in placed]
-        self._seed = seed
-
-    def swapped(self, chunk: Chunk) -> Chunk:
-        begun = self._placed[: bisect_right(self._starts, chunk.time)]
-        keys = sorted(item.trial.key for item in begun if chunk.time < item.end)
-        if len(keys) < 2:
-            return chunk
-        rng = np.random.default_rng([self._seed, _SWAPS, chunk.time // _SWAP])
-        by = 1 + int(rng.integers(1 << 30)) % (len(keys) - 1)
-        key = keys[(keys.index(chunk.key) + by) % len(keys)]
-        return Chunk(chunk.stream, key, chunk.time, chunk.duration, chunk.arrived, chunk.samples)

@@ -1,4 +1,4 @@
-"""``sensorium demo watch``."""
+"""``sensorium demo``: a scene streamed through the engine, with a score that is kept."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
 
-from sensorium.demo._accuracy import TASK, accuracy_by_streams, accuracy_offline
+from sensorium.demo._accuracy import accuracy_by_streams, accuracy_offline
 from sensorium.demo._damage import Damage
+from sensorium.demo._demos import DEMOS, Demo, open_pipeline
 from sensorium.demo._figures import Figures
-from sensorium.demo._layout import Placed, place
-from sensorium.demo._recording import write_recording
+from sensorium.demo._scene import Scene
 from sensorium.demo._scoreboard import Scoreboard
 from sensorium.demo._serve import compare, stream_on_serve
 from sensorium.demo._show import Display, LiveDisplay, PlainDisplay, Silent
-from sensorium.demo._train import fit_demo, open_pipeline
-from sensorium.demo._watch import load_trials, split_trials
+from sensorium.demo._spoken import SpokenScene
+from sensorium.demo._train import fit_demo
 from sensorium.durations import parse_duration
 from sensorium.errors import ConfigError
 from sensorium.events import AlignedSet, DeadLetter, Prediction
@@ -27,11 +27,9 @@ from sensorium.host import Pipeline, PluginHost
 from sensorium.plugin import PluginConfig, Sink
 from sensorium.runtime import LocalExecutor, Models, RunSummary, load_models, stop_on_signals
 
-__all__ = ["DEMOS", "run_demo"]
+__all__ = ["run_demo"]
 
-DEMOS: Final = ("watch", "kafka")
-#: How many times as fast as it was the recording is shown on a terminal: in half a minute.
-_SHOWN_SPEED: Final = 10.0
+_KAFKA: Final = "kafka"
 _INTERRUPTED: Final = 130
 
 
@@ -57,7 +55,7 @@ def run_demo(
     *,
     as_json: bool = False,
     executor: str = "local",
-    model: str = "stats",
+    model: str | None = None,
     fit: bool = False,
     lose: float = 0.0,
     outage: float = 0.0,
@@ -67,31 +65,36 @@ def run_demo(
     seed: int = 0,
     bootstrap_servers: str | None = None,
     partitions: int | None = None,
+    real_speech: Path | None = None,
 ) -> int:
-    """Stream real recordings of people whom the model has not seen, and keep score.
+    """Stream what the model has not seen, and keep score.
 
     Parameters
     ----------
     name
-        Which demo: ``watch``, which is also the default, or ``kafka``, the same through a broker.
+        Which demo: ``watch``, which is also the default, ``digits``, or ``kafka``, which is
+        ``watch`` through a broker.
     as_json
         Whether to print nothing but one JSON object.
     executor
         ``local``, or ``serve``: on a Ray that is started for it. Then the executor local runs
         the same recording, too, and what both gave is compared.
     model
-        ``stats``: statistics and a small perceptron. ``cnn``: networks, with torch.
+        Of ``watch``, ``stats`` (statistics and a small perceptron) or ``cnn`` (networks, with
+        torch); of ``digits``, ``gated``. The default is the first.
     fit
         Whether to train the model anew where a trained one ships.
     lose, outage, disorder, shuffle_keys
         What goes wrong between devices and log; see `sensorium.demo.Damage`.
     speed
         How many times as fast as it was; ``max`` for as fast as it can be taken. The default is
-        10 on a terminal, ``max`` elsewhere; 1 of ``kafka``.
+        the demo's own on a terminal, ``max`` elsewhere; 1 of ``kafka``.
     seed
         What makes it reproducible.
     bootstrap_servers, partitions
         For ``kafka``: a broker that runs, and how many partitions each topic has.
+    real_speech
+        For ``digits``: a folder of WAV files named ``digit_speaker_index.wav``, played instead.
 
     Returns
     -------
@@ -107,9 +110,11 @@ def run_demo(
     """
     _check(name, speed)
     damage = Damage(lose, outage, _nanoseconds(disorder), shuffle_keys)
-    if name == "kafka":
+    if real_speech is not None and name != "digits":
+        raise ConfigError("--real-speech is for `sensorium demo digits`")
+    if name == _KAFKA:
         if fit:
-            raise ConfigError("--fit is for `sensorium demo watch`")
+            raise ConfigError("--fit is not for `sensorium demo kafka`")
         from sensorium.demo._kafka import run_kafka_demo
 
         return run_kafka_demo(
@@ -124,35 +129,36 @@ def run_demo(
         )
     if bootstrap_servers is not None or partitions is not None:
         raise ConfigError("--bootstrap-servers and --partitions are for `sensorium demo kafka`")
+    if real_speech is not None and damage != Damage():
+        raise ConfigError("nothing goes wrong with --real-speech: leave the other options out")
+    demo = DEMOS[name or "watch"]
+    demo.require_packages()
     live = not as_json and sys.stdout.isatty()
     display: Display = Silent() if as_json else LiveDisplay() if live else PlainDisplay(sys.stdout)
     if speed is None:
-        speed = _SHOWN_SPEED if live else "max"
+        speed = demo.shown_speed if live else "max"
     host = PluginHost()
     with tempfile.TemporaryDirectory(prefix="sensorium-demo-") as folder:
-        pipeline = _trained(model, host, Path(folder), fit, seed, display)
+        pipeline = _trained(demo, model, host, Path(folder), fit, seed, display)
         models = load_models(pipeline)
-        _, held_out = split_trials(load_trials())
-        placed = place(held_out, seed)
-        recording = Path(folder, "watch.mcap")
-        end = write_recording(recording, placed, damage, seed)
-        people = len({item.trial.subject for item in placed})
-        display.say(f"{people} people whom the model has not seen, {len(placed)} recordings")
-        truth = {item.trial.key: item.trial.exercise for item in placed}
-        board = Scoreboard(truth, placed[0].start, end)
+        scene = demo.scene(seed) if real_speech is None else SpokenScene(real_speech)
+        recording = Path(folder, "demo.mcap")
+        end = scene.record(recording, damage)
+        display.say(scene.introduction)
+        board = Scoreboard(demo.task, scene.truth, scene.start, end)
         sink = _Kept()
         comparison = None
         if executor == "serve":
             summary = stream_on_serve(pipeline, recording, speed, sink, board, display)
             if not summary.stopped:
                 local = _Kept()
-                unseen = Scoreboard(truth, placed[0].start, end)
+                unseen = Scoreboard(demo.task, scene.truth, scene.start, end)
                 _stream(pipeline, models, recording, "max", local, unseen, Silent())
-                comparison = compare(sink.predictions, local.predictions, TASK)
+                comparison = compare(sink.predictions, local.predictions, demo.task)
         else:
             summary = _stream(pipeline, models, recording, speed, sink, board, display)
     figures = replace(
-        _figures(model, seed, pipeline, models, placed, board, truth, summary),
+        _figures(demo, model or demo.model, seed, pipeline, models, scene, board, summary),
         executor=executor,
         comparison=comparison,
     )
@@ -163,8 +169,9 @@ def run_demo(
 
 
 def _check(name: str | None, speed: float | str | None) -> None:
-    if name is not None and name not in DEMOS:
-        raise ConfigError(f"there is no demo {name!r}; there are {', '.join(DEMOS)}")
+    known = [*DEMOS, _KAFKA]
+    if name is not None and name not in known:
+        raise ConfigError(f"there is no demo {name!r}; there are {', '.join(known)}")
     if isinstance(speed, str) and speed != "max":
         raise ConfigError(f"--speed is {speed!r}; it is a factor such as 10, or max")
     if isinstance(speed, int | float) and not 0 < speed < float("inf"):
@@ -179,17 +186,22 @@ def _nanoseconds(disorder: str) -> int:
 
 
 def _trained(
-    model: str, host: PluginHost, folder: Path, fit: bool, seed: int, display: Display
+    demo: Demo,
+    model: str | None,
+    host: PluginHost,
+    folder: Path,
+    fit: bool,
+    seed: int,
+    display: Display,
 ) -> Pipeline:
     """The pipeline with a checkpoint: the one that ships, or a new one."""
-    pipeline = open_pipeline(model, host)
+    pipeline = open_pipeline(demo, model, host)
     if not fit and pipeline.checkpoint is not None and pipeline.checkpoint.is_file():
         return pipeline
-    display.say("fitting the model to the recordings of the other people")
-    report = fit_demo(
-        model, host, folder / "fitted.safetensors", seed=seed, progress=sys.stderr.isatty()
-    )
-    return open_pipeline(model, host, report.path)
+    display.say("fitting the model to what is not shown")
+    output = folder / "fitted.safetensors"
+    report = fit_demo(demo, model, host, output, seed=seed, progress=sys.stderr.isatty())
+    return open_pipeline(demo, model, host, report.path)
 
 
 def _stream(
@@ -224,20 +236,22 @@ def _stream(
 
 
 def _figures(
+    demo: Demo,
     model: str,
     seed: int,
     pipeline: Pipeline,
     models: Models,
-    placed: Sequence[Placed],
+    scene: Scene,
     board: Scoreboard,
-    truth: dict[str, str],
     summary: RunSummary,
 ) -> Figures:
+    task = demo.task
     return Figures(
+        demo=demo.name,
         model=model,
         seed=seed,
         accuracy=board.accuracy,
-        accuracy_offline=accuracy_offline(pipeline, models, placed),
-        accuracy_by_streams=accuracy_by_streams(pipeline, models, board.sets, truth),
+        accuracy_offline=accuracy_offline(pipeline, models, scene, task),
+        accuracy_by_streams=accuracy_by_streams(pipeline, models, scene, task, board.sets),
         run=summary,
     )

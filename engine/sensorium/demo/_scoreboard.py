@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Final
 
 import numpy as np
 
-from sensorium.demo._accuracy import TASK
 from sensorium.events import AlignedSet, Event, Prediction
 from sensorium.hookspecs import hookimpl
 
@@ -28,7 +27,7 @@ class Shown:
     Parameters
     ----------
     key, time
-        The device, and when the window began, in ns since the start.
+        The entity, and when the window began, in ns since the start.
     label, score
         What the model says, and how sure it is.
     truth
@@ -57,8 +56,10 @@ class Scoreboard:
 
     Parameters
     ----------
+    task
+        The task that is scored.
     truth
-        Per key, what it shows.
+        The label that a set of a key and time ought to get.
     start, end
         The first event time and the last log time of the recording, in ns since the epoch.
     clock
@@ -67,11 +68,13 @@ class Scoreboard:
 
     def __init__(
         self,
-        truth: Mapping[str, str],
+        task: str,
+        truth: Callable[[str, int], str],
         start: int,
         end: int,
         clock: Callable[[], int] = perf_counter_ns,
     ) -> None:
+        self._task = task
         self._truth = truth
         self._start = start
         self._end = end
@@ -110,13 +113,13 @@ class Scoreboard:
         """Take predictions that have been made, with the set of each."""
         now = self._clock()
         for prediction, aligned in zip(predictions, sets, strict=True):
-            result = prediction.tasks[TASK]
+            result = prediction.tasks[self._task]
             shown = Shown(
                 key=prediction.key,
                 time=prediction.time - self._start,
                 label=result.label or "",
                 score=result.score or 0.0,
-                truth=self._truth[prediction.key],
+                truth=self._truth(prediction.key, prediction.time),
                 streams=tuple(sorted(prediction.members)),
             )
             self.right += shown.label == shown.truth

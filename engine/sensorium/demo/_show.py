@@ -107,7 +107,9 @@ class LiveDisplay(Silent):
         """Show the figures as a table."""
         from rich.table import Table
 
-        table = Table(title="sensorium demo watch", show_header=False, title_justify="left")
+        table = Table(
+            title=f"sensorium demo {figures.demo}", show_header=False, title_justify="left"
+        )
         table.add_column()
         table.add_column(justify="right")
         for name, value in figures.rows():
@@ -146,7 +148,7 @@ def _picture(board: Scoreboard) -> RenderableType:
     from rich.text import Text
 
     table = Table(expand=False)
-    for heading in ("window", "device", "says", "score", "truth", "", "streams"):
+    for heading in ("window", "key", "says", "score", "truth", "", "streams"):
         table.add_column(heading, justify="right" if heading == "score" else "left")
     # A copy: the thread that runs the pipeline goes on adding.
     for shown in board.newest.copy():

@@ -54,6 +54,8 @@ class Speaker:
         if self.rate <= 0:
             raise RunError(f"eSpeak NG does not find its data in {data}")
         self._library.espeak_SetSynthCallback(self._callback)
+        # Whispers and breath are noise; without a seed it is another in every process.
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(0))
 
     def say(self, text: str, voice: str, speed: int, pitch: int) -> npt.NDArray[np.float32]:
         """Speak a text.

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sensorium.demo._digits import sessions, write_digits, write_spoken
+from sensorium.demo._damage import Damage
+from sensorium.demo._digits import sessions
+from sensorium.demo._digits_scene import DigitsScene
+from sensorium.demo._spoken import SpokenScene
 
 __all__ = ["main"]
 
@@ -31,14 +34,16 @@ def main() -> None:
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     if args.real_speech is not None:
-        path = args.output / "digits-real.mcap"
-        print(f"{path}: {write_spoken(path, args.real_speech)} digits")
+        spoken = SpokenScene(args.real_speech)
+        spoken.record(args.output / "digits-real.mcap", Damage())
+        print(f"{args.output / 'digits-real.mcap'}: {spoken.introduction}")
         return
     for name, held_out in (("train", False), ("test", True)):
         count = max(1, args.sessions // 3) if held_out else args.sessions
         path = args.output / f"digits-{name}.mcap"
-        made = sessions(count, args.length, args.seed, held_out=held_out)
-        print(f"{path}: {write_digits(path, made)} digits")
+        made = list(sessions(count, args.length, args.seed, held_out=held_out))
+        DigitsScene(made, args.seed).record(path, Damage())
+        print(f"{path}: {count * args.length} digits")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from sensorium.demo import Damage
-from sensorium.demo._accuracy import windows
 from sensorium.demo._damage import silences
 from sensorium.demo._layout import Chunk, chunks, place
 from sensorium.demo._watch import PERIOD, Trial
+from sensorium.demo._watch_scene import windows
 from sensorium.errors import ConfigError
 
 SECOND = 1_000_000_000

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sensorium.demo import DEMOS
+from sensorium.demo._demos import open_pipeline
 from sensorium.demo._serve import compare, placed_apart
-from sensorium.demo._train import open_pipeline
 from sensorium.events import Prediction, TaskResult
 from sensorium.host import default_host
 
@@ -33,7 +34,7 @@ def test_predictions_are_compared_by_their_sets() -> None:
 
 
 def test_every_model_has_a_deployment() -> None:
-    apart = placed_apart(open_pipeline("stats", default_host()))
+    apart = placed_apart(open_pipeline(DEMOS["watch"], "stats", default_host()))
     document = apart.document()
     assert {it["placement"] for it in document["streams"].values()} == {"replica"}
     assert document["fusion"]["placement"] == "replica"

@@ -18,7 +18,14 @@ def prediction(key: str, label: str, at: int) -> tuple[Prediction, AlignedSet]:
 
 def board() -> Scoreboard:
     ticks = iter(range(0, 1000 * SECOND, SECOND))
-    return Scoreboard({"a": "PEN", "b": "ROW"}, 10 * SECOND, 110 * SECOND, lambda: next(ticks))
+    truth = {"a": "PEN", "b": "ROW"}
+    return Scoreboard(
+        "exercise",
+        lambda key, time: truth[key],
+        10 * SECOND,
+        110 * SECOND,
+        lambda: next(ticks),
+    )
 
 
 def test_right_and_wrong_are_counted() -> None:

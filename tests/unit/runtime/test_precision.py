@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sensorium.demo._train import DATA
+from sensorium.demo._demos import DATA
 from sensorium.errors import ConfigError
 from sensorium.host import Pipeline, check_pipeline, default_host, load_pipeline
 from sensorium.plugin import Features
