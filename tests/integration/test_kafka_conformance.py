@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sensorium.errors import RunError
 from sensorium.testing.conformance import SinkConformance, SourceConformance
 from sensorium_plugins.sinks import KafkaSink
 from sensorium_plugins.sources import KafkaSource
@@ -35,6 +36,15 @@ def test_the_source_conforms(broker: str, new_topic: NewTopic) -> None:
     }
     report = type("TestKafkaSource", (SourceConformance,), settings).report()
     assert report.ok, str(report)
+
+
+def test_a_closed_source_does_not_connect_again() -> None:
+    config = KafkaSource.Config(bootstrap_servers="127.0.0.1:1", start="earliest")
+    source = KafkaSource(config, ["topic"])
+    source.close()
+    for call in (source.partitions, lambda: source.poll(10, 0.0)):
+        with pytest.raises(RunError, match="the kafka source is closed; open a new one"):
+            call()
 
 
 def test_the_sink_conforms(broker: str, new_topic: NewTopic) -> None:

@@ -65,6 +65,7 @@ class KafkaSource(Source):
         self._asked = 0
         self._member = config.group_instance_id or uuid.uuid4().hex
         self._known_ends: dict[TopicPartition, int] = {}
+        self._closed = False
 
     @classmethod
     def open_log(cls, config: KafkaSourceConfig) -> KafkaLog:
@@ -89,7 +90,7 @@ class KafkaSource(Source):
         Raises
         ------
         RunError
-            As `partitions`, or if reading fails for good.
+            As `partitions`, if reading fails for good, or after `close`.
         """
         self._open()
         with kafka_errors(self.config, "reading"):
@@ -132,7 +133,8 @@ class KafkaSource(Source):
         return lag
 
     def close(self) -> None:
-        """Leave the group and the brokers."""
+        """Leave the group and the brokers; there is no way back."""
+        self._closed = True
         consumer, self._consumer = self._consumer, None
         if self._listener is not None:
             self._listener.close()
@@ -267,6 +269,8 @@ class KafkaSource(Source):
     def _open(self) -> None:
         if self._consumer is not None:
             return
+        if self._closed:  # else a late call would join the group anew, and nobody would leave it
+            raise RunError("the kafka source is closed; open a new one")
         from kafka import KafkaConsumer
 
         grouped: dict[str, Any] = {}
