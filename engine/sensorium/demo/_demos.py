@@ -63,6 +63,19 @@ class Demo:
         """The default model."""
         return next(iter(self.models))
 
+    def file(self, model: str | None) -> Path:
+        """The pipeline file of a model; None for the default.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such model.
+        """
+        name = self.models.get(model or self.model)
+        if name is None:
+            raise ConfigError(f"there is no model {model!r}; there are {', '.join(self.models)}")
+        return DATA / name
+
     def require_packages(self) -> None:
         """See that all is there before anything begins.
 
@@ -137,9 +150,5 @@ def open_pipeline(
     ConfigError
         If there is no such model.
     """
-    if model is None:
-        model = demo.model
-    if model not in demo.models:
-        raise ConfigError(f"there is no model {model!r}; there are {', '.join(demo.models)}")
     overrides = [] if checkpoint is None else [f"checkpoint={checkpoint}"]
-    return load_pipeline(DATA / demo.models[model], overrides=overrides, plugins=host)
+    return load_pipeline(demo.file(model), overrides=overrides, plugins=host)

@@ -12,7 +12,7 @@ import numpy as np
 from sensorium.demo._damage import Damage, Mishaps
 from sensorium.demo._digits import RATE, Session, sessions
 from sensorium.demo._recording import Logged, write_log
-from sensorium.demo._scene import Decode, Scene
+from sensorium.demo._scene import EPOCH, Decode, Scene
 from sensorium.demo._swaps import Swaps
 from sensorium.events import AlignedSet, Event
 from sensorium.plugin import Payload
@@ -20,8 +20,6 @@ from sensorium.wire import Envelope
 
 __all__ = ["DigitsScene", "digits_to_train_on", "unseen_digits"]
 
-#: 2025-01-01T00:00:00Z, in ns: the demo is the same on every day.
-_EPOCH: Final = 1_735_689_600_000_000_000
 _SECOND: Final = 1_000_000_000
 #: How many sessions are held at once.
 _ROOMS: Final = 8
@@ -61,7 +59,7 @@ class DigitsScene(Scene):
     def __init__(self, given: Sequence[Session], seed: int) -> None:
         self._seed = seed
         rng = np.random.default_rng([seed, _PLACES])
-        free = [_EPOCH + int(rng.integers(1, 10)) * _SECOND for _ in range(_ROOMS)]
+        free = [EPOCH + int(rng.integers(1, 10)) * _SECOND for _ in range(_ROOMS)]
         self._held: list[_Held] = []
         for session in given:
             room = int(np.argmin(free))

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from sensorium.demo._broker import NoBrokerError, kafka_broker
 from sensorium.demo._damage import Damage
-from sensorium.demo._demos import DATA, DEMOS
+from sensorium.demo._demos import DEMOS
 from sensorium.demo._layout import place
 from sensorium.demo._recording import write_recording
 from sensorium.demo._watch import load_trials, split_trials
@@ -87,10 +87,7 @@ def run_kafka_demo(
     RunError
         If the producer or the engine fails.
     """
-    if model is None:
-        model = _WATCH.model
-    if model not in _WATCH.models:
-        raise ConfigError(f"there is no model {model!r}; there are {', '.join(_WATCH.models)}")
+    shipped = _WATCH.file(model)
     score = _Score(quiet=as_json, in_real_time=speed == 1.0)
     with contextlib.ExitStack() as held:
         held.enter_context(_terminated_as_interrupted())
@@ -99,7 +96,7 @@ def run_kafka_demo(
             address = bootstrap_servers or held.enter_context(_broker(score))
             placed = place(split_trials(load_trials())[1], seed)
             score.truth = {item.trial.key: item.trial.exercise for item in placed}
-            path = _write_pipeline(folder, address, model, in_real_time=score.in_real_time)
+            path = _write_pipeline(folder, address, shipped, in_real_time=score.in_real_time)
             pipeline = load_pipeline(path, plugins=PluginHost())
             recording = folder / "watch.mcap"
             write_recording(recording, placed, damage or Damage(), seed, pipeline.name)
@@ -191,18 +188,18 @@ def _broker(score: _Score) -> Iterator[str]:
         yield address
 
 
-def _write_pipeline(folder: Path, address: str, model: str, *, in_real_time: bool) -> Path:
+def _write_pipeline(folder: Path, address: str, shipped: Path, *, in_real_time: bool) -> Path:
     """The shipped pipeline file, on topics of this run's own."""
     import yaml
 
-    fields: dict[str, Any] = yaml.safe_load((DATA / _WATCH.models[model]).read_text("utf-8"))
+    fields: dict[str, Any] = yaml.safe_load(shipped.read_text("utf-8"))
     name = f"watch-{time.strftime('%H%M%S')}"
     broker = {"plugin": "kafka", "bootstrap_servers": address}
     fields["pipeline"] = name
     fields["source"] = {**broker, "start": "earliest"}
     out = {"topic": f"{name}.predictions", "dead_letters": f"{name}.dead-letters"}
     fields["sink"] = {**broker, **out}
-    fields["checkpoint"] = str(DATA / fields["checkpoint"])
+    fields["checkpoint"] = str(shipped.parent / fields["checkpoint"])
     for stream, part in fields["streams"].items():
         part["topic"] = f"{name}.{stream}"
         if not in_real_time:

@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sensorium.demo._damage import Damage, Mishaps
+from sensorium.demo._scene import EPOCH
 from sensorium.demo._swaps import Swaps
 from sensorium.demo._watch import PERIOD, Trial
 
 __all__ = ["Chunk", "Placed", "chunks", "place"]
 
-#: 2025-01-01T00:00:00Z, in ns: the demo is the same on every day.
-_EPOCH: Final = 1_735_689_600_000_000_000
 _SECOND: Final = 1_000_000_000
 #: How many watches are worn at once.
 _DEVICES: Final = 8
@@ -71,7 +70,7 @@ def place(trials: Sequence[Trial], seed: int) -> list[Placed]:
         In the order of their starts.
     """
     rng = np.random.default_rng([seed, _PLACES])
-    free = [_EPOCH + int(rng.integers(1, 10 * _SECOND)) for _ in range(_DEVICES)]
+    free = [EPOCH + int(rng.integers(1, 10 * _SECOND)) for _ in range(_DEVICES)]
     placed = []
     for index in rng.permutation(len(trials)):
         device = int(np.argmin(free))

@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sensorium.demo._damage import Damage
 from sensorium.events import AlignedSet
 from sensorium.plugin import Payload
 
-__all__ = ["Decode", "Scene"]
+__all__ = ["EPOCH", "Decode", "Scene"]
+
+#: 2025-01-01T00:00:00Z, in ns: a demo is the same on every day.
+EPOCH: Final = 1_735_689_600_000_000_000
 
 #: A stream and a payload to what the stream's modality makes of it.
 Decode = Callable[[str, Payload], Any]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sensorium.demo._damage import Damage
 from sensorium.demo._recording import write_log
-from sensorium.demo._scene import Decode, Scene
+from sensorium.demo._scene import EPOCH, Decode, Scene
 from sensorium.errors import ConfigError, MissingExtraError
 from sensorium.events import AlignedSet, Event
 from sensorium.plugin import Payload
@@ -22,8 +22,6 @@ from sensorium.wire import Envelope
 
 __all__ = ["SpokenScene"]
 
-#: 2025-01-01T00:00:00Z, in ns.
-_EPOCH: Final = 1_735_689_600_000_000_000
 _SECOND: Final = 1_000_000_000
 _NAME: Final = re.compile(r"[0-9]_[^_]+_[^_]+\.wav")
 
@@ -70,13 +68,13 @@ class SpokenScene(Scene):
     @property
     def start(self) -> int:
         """The same on every day."""
-        return _EPOCH
+        return EPOCH
 
     def record(self, path: Path, damage: Damage) -> int:
         """Topics ``digits.microphone`` and ``truth``; nothing goes wrong."""
         rows = []
         for at, (digit, speaker, sound, lasts) in enumerate(self._said):
-            time = _EPOCH + at * _SECOND
+            time = EPOCH + at * _SECOND
             rows.append((time, "truth", Envelope(None, speaker, time, Payload({"digit": digit}))))
             heard = Envelope(None, speaker, time, sound, duration=lasts)
             rows.append((time + lasts, "digits.microphone", heard))
@@ -84,12 +82,12 @@ class SpokenScene(Scene):
 
     def truth(self, key: str, time: int) -> str:
         """The digit that the file's name says."""
-        return self._said[(time - _EPOCH) // _SECOND].digit
+        return self._said[(time - EPOCH) // _SECOND].digit
 
     def perfect(self, size: int, hop: int, decode: Decode) -> Iterator[tuple[str, AlignedSet]]:
         """A set per file."""
         for at, (digit, speaker, sound, lasts) in enumerate(self._said):
-            time, value = _EPOCH + at * _SECOND, decode("microphone", sound)
+            time, value = EPOCH + at * _SECOND, decode("microphone", sound)
             event = Event("microphone", speaker, time, value, duration=lasts)
             members = {"microphone": (event,)}
             yield digit, AlignedSet(speaker, time, members, start=time, end=time + size)

@@ -11,6 +11,7 @@ __all__ = ["Swaps"]
 
 #: How long keys stay swapped before they are swapped anew, in ns.
 _SWAP: Final = 10_000_000_000
+#: Beside those of what is swapped, a stream of random numbers.
 _SWAPS: Final = 2
 
 

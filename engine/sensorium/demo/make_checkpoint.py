@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sensorium.demo._demos import DATA, DEMOS, open_pipeline
+from sensorium.demo._demos import DEMOS
 from sensorium.demo._train import fit_demo
 from sensorium.host import default_host
 from sensorium.train import print_fit
@@ -23,10 +23,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     demo, host = DEMOS[args.demo], default_host()
-    open_pipeline(demo, args.model, host)  # refuses a model that there is not
-    output = args.output or (DATA / demo.models[args.model or demo.model]).with_suffix(
-        ".safetensors"
-    )
+    output = args.output or demo.file(args.model).with_suffix(".safetensors")
     print_fit(fit_demo(demo, args.model, host, output))
 
 
