@@ -219,6 +219,14 @@ class Intake:
             self._past += counted
 
     @property
+    def places(self) -> set[TopicPartition]:
+        """All that is read here."""
+        if self._source.keeps_cuts:
+            return {place for lane in self._lanes.values() for place in lane.places}
+        numbers = self._source.partitions()
+        return {TopicPartition(topic, it) for topic in self._source.topics for it in numbers}
+
+    @property
     def lanes(self) -> Mapping[int, Lane]:
         """The partition numbers that are read here."""
         return self._lanes

@@ -17,7 +17,7 @@ from sensorium.errors import ConfigError
 from sensorium.events import AlignedSet, DeadLetter, Event, Prediction
 from sensorium.host import delivery_problems
 from sensorium.observe import Health, Journal, Meters, Reading
-from sensorium.plugin import Batch, Cut, Sink, Source, TopicPartition
+from sensorium.plugin import Batch, Cut, Sink, Source
 from sensorium.runtime._arrivals import Arrivals
 from sensorium.runtime._delivery import Delivery
 from sensorium.runtime._end import EndWatch
@@ -28,7 +28,7 @@ from sensorium.runtime._microbatch import Worked
 from sensorium.runtime._outbox import Outbox
 from sensorium.runtime._pressure import Pressure
 from sensorium.runtime._readings import line_readings, plugin_hooks
-from sensorium.runtime._summary import STAGES, RunSummary, Tally, percentile_ms
+from sensorium.runtime._summary import RunSummary, Tally
 from sensorium.stages import Emitter, Ingest
 
 if TYPE_CHECKING:
@@ -182,7 +182,13 @@ class Line:
             if self._finish():
                 self._flight.close()
                 self._delivery.flush(idle=True)
-        summary = self._summary(perf_counter_ns() - start, stopped=not ended)
+        summary = self._tally.summary(
+            self._ingest.counts,
+            self._intake.fates,
+            self._latencies,
+            nanoseconds=perf_counter_ns() - start,
+            stopped=not ended,
+        )
         self._journal.stopped(
             early=not ended,
             events=summary.events,
@@ -212,7 +218,7 @@ class Line:
         self._delivery.assigned()
         self._intake.assign(stored)
         self._tally.rebalances += 1
-        self._tally.partitions = len(self._places())
+        self._tally.partitions = len(self._intake.places)
         self._health.partitions = len(stored)
         self._journal.assigned(sorted(stored))
 
@@ -240,7 +246,7 @@ class Line:
             self._delivery.mark()
             self._land()
             self._delivery.flush(idle=not batch.records)
-            if batch.ended or (self._until_end and end.reached(batch, self._places())):
+            if batch.ended or (self._until_end and end.reached(batch, self._intake.places)):
                 return True
         return False
 
@@ -264,7 +270,7 @@ class Line:
             if not self._source.keeps_cuts:
                 numbers = self._source.partitions()
                 self._health.partitions = len(numbers)
-                self._tally.partitions = len(self._places())
+                self._tally.partitions = len(self._intake.places)
                 self._journal.assigned(numbers)
         if now - self._ticked_at >= _TICK_EVERY_NS:
             self._ticked_at = now
@@ -281,13 +287,6 @@ class Line:
         longest = _POLL_SECONDS_IN_FLIGHT if len(self._flight) else _POLL_SECONDS
         due = min(self._outbox.patience(), self._delivery.patience())
         return min(longest, due / 1e9)
-
-    def _places(self) -> set[TopicPartition]:
-        """All that is read here."""
-        if self._source.keeps_cuts:
-            return {place for lane in self._intake.lanes.values() for place in lane.places}
-        numbers = self._source.partitions()
-        return {TopicPartition(topic, it) for topic in self._source.topics for it in numbers}
 
     def _watch(self, events: Sequence[Event], letters: list[DeadLetter]) -> None:
         self._arrivals.note(events, perf_counter_ns())
@@ -396,26 +395,3 @@ class Line:
         self._journal.buried(letters)
         if self._host.observes("dead_letters"):
             self._host.hook.sensorium_on_dead_letters(pipeline=self._pipeline.name, letters=letters)
-
-    def _summary(self, nanoseconds: int, *, stopped: bool) -> RunSummary:
-        tally = self._tally
-        settled = [latency for latency, _ in self._latencies]
-        read = [latency for _, latency in self._latencies]
-        return RunSummary(
-            records=dict(self._ingest.counts),
-            events=self._ingest.counts["event"],
-            sets=tally.sets,
-            predictions=tally.predictions,
-            dead_letters=tally.dead_letters,
-            fates=dict(self._intake.fates),
-            adopted=tally.adopted,
-            handed_over=tally.handed_over,
-            absences={name: dict(reasons) for name, reasons in tally.absences.items() if reasons},
-            seconds=nanoseconds / 1e9,
-            stage_seconds={name: tally.nanoseconds[name] / 1e9 for name in STAGES},
-            latency_p50_ms=percentile_ms(settled, 50),
-            latency_p99_ms=percentile_ms(settled, 99),
-            arrival_p50_ms=percentile_ms(read, 50),
-            arrival_p99_ms=percentile_ms(read, 99),
-            stopped=stopped,
-        )

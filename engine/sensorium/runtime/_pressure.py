@@ -52,18 +52,12 @@ class Pressure:
         if not self._source.pause(self._paused):
             return not outbox.held_up and outbox.sets < self._most
         self._full = outbox.sets >= (self._most // 2 if self._full else self._most)
-        paused = self._everything() if self._full else self._ahead()
+        paused = self._intake.places if self._full else self._ahead()
         if paused != self._paused:
             self._source.pause(paused)
             self._paused = paused
         self._tally.paused = len(paused)
         return True
-
-    def _everything(self) -> AbstractSet[TopicPartition]:
-        if self._source.keeps_cuts:
-            return {place for lane in self._intake.lanes.values() for place in lane.places}
-        numbers = self._source.partitions()
-        return {TopicPartition(topic, it) for topic in self._source.topics for it in numbers}
 
     def _ahead(self) -> AbstractSet[TopicPartition]:
         return {

@@ -133,6 +133,49 @@ class Tally:
         self.nanoseconds[stage] += nanoseconds
         self.meters.stage(stage, nanoseconds)
 
+    def summary(
+        self,
+        records: Mapping[str, int],
+        fates: Mapping[str, int],
+        latencies: Collection[tuple[int, int]],
+        *,
+        nanoseconds: int,
+        stopped: bool,
+    ) -> RunSummary:
+        """What the run did, at its end.
+
+        Parameters
+        ----------
+        records, fates, stopped
+            As of `RunSummary`.
+        latencies
+            Of the newest predictions: since the set was settled, and since its newest member was
+            read, in ns.
+        nanoseconds
+            How long the run took.
+        """
+        settled = [latency for latency, _ in latencies]
+        read = [latency for _, latency in latencies]
+        absences = {name: dict(reasons) for name, reasons in self.absences.items() if reasons}
+        return RunSummary(
+            records=dict(records),
+            events=records["event"],
+            sets=self.sets,
+            predictions=self.predictions,
+            dead_letters=self.dead_letters,
+            fates=dict(fates),
+            adopted=self.adopted,
+            handed_over=self.handed_over,
+            absences=absences,
+            seconds=nanoseconds / 1e9,
+            stage_seconds={name: self.nanoseconds[name] / 1e9 for name in STAGES},
+            latency_p50_ms=percentile_ms(settled, 50),
+            latency_p99_ms=percentile_ms(settled, 99),
+            arrival_p50_ms=percentile_ms(read, 50),
+            arrival_p99_ms=percentile_ms(read, 99),
+            stopped=stopped,
+        )
+
 
 def percentile_ms(nanoseconds: Collection[int], share: float) -> float | None:
     """A percentile of times in ns, in ms; None of none."""
