@@ -12,6 +12,7 @@ from sensorium.plugin import Assignee, Batch, Cut, Record, Source, TopicPartitio
 from sensorium_plugins._kafka import kafka_errors
 from sensorium_plugins._kafka_log import KafkaLog
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
+from sensorium_plugins.sources._kafka_consumer import open_consumer
 from sensorium_plugins.sources._kafka_ends import KafkaEnds
 from sensorium_plugins.sources._kafka_places import KafkaPlace
 
@@ -271,29 +272,7 @@ class KafkaSource(Source):
             return
         if self._closed:  # else a late call would join the group anew, and nobody would leave it
             raise RunError("the kafka source is closed; open a new one")
-        from kafka import KafkaConsumer
-
-        grouped: dict[str, Any] = {}
-        if self.config.group is not None:
-            from sensorium_plugins.sources._kafka_assignor import NumberAssignor
-
-            session = int(self.config.session_timeout) // _MS
-            grouped = {
-                "group_id": self.config.group,
-                "group_instance_id": self.config.group_instance_id,
-                "partition_assignment_strategy": [NumberAssignor()],
-                "session_timeout_ms": session,
-                "heartbeat_interval_ms": min(3_000, session // 5),
-                "max_poll_interval_ms": int(self.config.max_poll_interval) // _MS,
-            }
-        with kafka_errors(self.config, "connecting"):
-            self._consumer = KafkaConsumer(
-                **self.config.settings(),
-                **grouped,
-                enable_auto_commit=False,
-                isolation_level="read_committed",
-                auto_offset_reset="earliest",
-            )
+        self._consumer = open_consumer(self.config)
         try:
             self._check()
             if self.config.group is None:
