@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final, Literal, TypeAlias
 
 from sensorium.errors import WireError
@@ -27,8 +28,8 @@ WireFormat: TypeAlias = Literal["auto", "envelope", "json", "raw", "cloudevents"
 _DEFAULT_FIELDS: Final = FieldMap()
 #: An envelope begins with the field ``v`` or has it soon, before any long data.
 _HEAD: Final = 512
-#: How many layouts a reader looks for, and how many it tries for a record.
-_LAYOUTS: Final = 1024
+#: In how many records of a topic a reader looks for layouts, and how many it tries for a record.
+_LOOKED: Final = 1024
 _LAYOUTS_OF_A_SIZE: Final = 8
 _NO_LAYOUTS: Final[list[Layout]] = []
 
@@ -54,7 +55,7 @@ class RecordReader:
         self._fields = fields
         #: By topic and length of the record, so that few have to be tried.
         self._layouts: dict[tuple[str, int], list[Layout]] = {}
-        self._left = _LAYOUTS
+        self._looked: Counter[str] = Counter()
 
     def read(self, record: Record) -> Envelope:
         """Read the envelope of a record; see `read_record`."""
@@ -67,8 +68,12 @@ class RecordReader:
                 if envelope is not None:
                     return envelope
         envelope = read_record(record, self._format, self._fields)
-        if self._left and len(known) < _LAYOUTS_OF_A_SIZE and type(data) is bytes:
-            self._left -= 1
+        if (
+            type(data) is bytes
+            and len(known) < _LAYOUTS_OF_A_SIZE
+            and self._looked[record.topic] < _LOOKED
+        ):
+            self._looked[record.topic] += 1
             self._learn(record, data, envelope)
         return envelope
 
