@@ -38,6 +38,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="of training by gradient (default 0.001)",
     )
     parser.add_argument(
+        "--modality-dropout",
+        metavar="SHARE",
+        type=float,
+        default=0.3,
+        help="how often each stream is left out of a set in training, so that the model does "
+        "without (default 0.3)",
+    )
+    parser.add_argument(
         "--validation",
         metavar="SHARE",
         type=float,
@@ -68,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         epochs=args.epochs,
         learning_rate=args.learning_rate,
+        modality_dropout=args.modality_dropout,
         validation=args.validation,
         group=args.group,
         licence=args.licence,
