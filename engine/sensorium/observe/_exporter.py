@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
 from types import TracebackType
-from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
-from sensorium.errors import ConfigError
+from sensorium.listening import Listener, QuietHandler
 from sensorium.observe._collector import RunCollector
 from sensorium.observe._health import Health, Verdict
 from sensorium.observe._reading import Reading, Readings
 
 __all__ = ["Exporter", "health_readings"]
-
-#: How long a client may take over its request, in seconds.
-_CLIENT_SECONDS: Final = 10
 
 
 class Exporter:
@@ -59,18 +51,14 @@ class Exporter:
         self._registry.register(RunCollector(pipeline, self._all_readings))
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
-        self._server = _listen(bind, port, self)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, name="sensorium-observe", daemon=True
+        self._listener = Listener(
+            bind, port, _handler(self), what="metrics and health", path="observe.port"
         )
-        self._thread.start()
 
     @property
     def address(self) -> str:
         """Where it listens, as ``http://127.0.0.1:9464``."""
-        host, port = self._server.server_address[:2]
-        host = host.decode() if isinstance(host, bytes) else str(host)
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return self._listener.address
 
     def attach(self, readings: Readings) -> None:
         """Serve these readings from now on; until then there are only those of health."""
@@ -78,9 +66,7 @@ class Exporter:
 
     def close(self) -> None:
         """Stop listening; may be called twice."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._listener.close()
 
     def __enter__(self) -> Exporter:
         return self
@@ -125,46 +111,12 @@ def health_readings(health: Health, version: str, executor: str) -> list[Reading
     ]
 
 
-def _listen(bind: str, port: int, exporter: Exporter) -> ThreadingHTTPServer:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = _CLIENT_SECONDS
-        protocol_version = "HTTP/1.1"
-        server_version = "sensorium"
-        sys_version = ""
-
+def _handler(exporter: Exporter) -> type[QuietHandler]:
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             accept = self.headers.get("Accept", "")
-            status, kind, body = exporter.answer(self.path.partition("?")[0], accept)
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+            self.reply(*exporter.answer(self.path.partition("?")[0], accept))
 
         do_HEAD = do_GET  # noqa: N815 - the same
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
-            """Not a word: a probe each second is no news."""
-
-    try:
-        [(family, _, _, _, _), *_] = socket.getaddrinfo(
-            bind, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-
-        class Server(ThreadingHTTPServer):
-            address_family = family
-
-            def server_bind(self) -> None:
-                # The base's would ask the network for the name of this address.
-                TCPServer.server_bind(self)
-
-        return Server((bind, port), Handler)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise ConfigError(
-            f"cannot serve metrics and health on {bind}:{port}: {why}. Choose another port (0 for "
-            "any that is free), or stop what listens there",
-            path="observe.port",
-        ) from error
+    return Handler
