@@ -6,27 +6,48 @@ import ipaddress
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sensorium.errors import ConfigError
 
-__all__ = ["Listener", "QuietHandler", "is_loopback"]
+__all__ = ["Exchange", "Listener", "Serve", "is_loopback"]
 
 _LOG: Final = logging.getLogger(__name__)
 #: How long a client may take over its request, in seconds.
 _CLIENT_SECONDS: Final = 10
 
 
-class QuietHandler(BaseHTTPRequestHandler):
-    """Answers requests, each connection on a thread of its own, and logs none of them."""
+#: Answers one request.
+Serve: TypeAlias = Callable[["Exchange"], None]
+
+
+class Exchange(BaseHTTPRequestHandler):
+    """A request and its answer; each connection is on a thread of its own, and none is logged."""
 
     timeout = _CLIENT_SECONDS
     protocol_version = "HTTP/1.1"
     server_version = "sensorium"
     sys_version = ""
+    get: Serve
+    post: Serve | None = None
+
+    def do_GET(self) -> None:
+        """Answer; see `Listener`."""
+        type(self).get(self)
+
+    do_HEAD = do_GET  # noqa: N815 - the same
+
+    def do_POST(self) -> None:
+        """Answer; see `Listener`."""
+        serve = type(self).post
+        if serve is None:
+            self.send_error(HTTPStatus.METHOD_NOT_ALLOWED)
+        else:
+            serve(self)
 
     def reply(
         self, status: HTTPStatus, kind: str, body: bytes, headers: dict[str, str] | None = None
@@ -61,8 +82,8 @@ class Listener:
     ----------
     bind, port
         Where; port 0 for any that is free.
-    handler
-        What answers.
+    get, post
+        What answers the requests of a method; without `post` there is only GET, and HEAD.
     what
         What is served, for the message of an error and the name of the thread.
     path
@@ -75,7 +96,7 @@ class Listener:
     """
 
     def __init__(
-        self, bind: str, port: int, handler: type[QuietHandler], *, what: str, path: str
+        self, bind: str, port: int, *, get: Serve, post: Serve | None = None, what: str, path: str
     ) -> None:
         try:
             family, _ = _resolve(bind, port)
@@ -91,7 +112,9 @@ class Listener:
                     # The base's prints a traceback where a client has just gone away.
                     _LOG.debug("a request for %s failed", what, exc_info=True)
 
-            self._server = Server((bind, port), handler)
+            self._server = Server(
+                (bind, port), type("Handler", (Exchange,), {"get": get, "post": post})
+            )
         except OSError as error:
             why = error.strerror or str(error)
             raise ConfigError(

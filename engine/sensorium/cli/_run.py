@@ -50,6 +50,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         type=_address,
         help="serve metrics and health there, instead of at the file's observe",
     )
+    parser.add_argument(
+        "--door",
+        metavar="HOST:PORT",
+        type=_address,
+        help="answer single sets there, for trying, instead of at the file's door",
+    )
     add_logging(parser)
     return parser
 
@@ -74,6 +80,12 @@ def run(args: argparse.Namespace) -> int:
 
         bind, port = args.observe
         observe = (observe or ObserveConfig()).model_copy(update={"bind": bind, "port": port})
+    door = pipeline.config.door
+    if args.door is not None:
+        from sensorium.host import DoorConfig
+
+        bind, port = args.door
+        door = (door or DoorConfig()).model_copy(update={"bind": bind, "port": port})
     with logging_to(sys.stderr, args.log_format, args.log_level):
         summary = run_pipeline(
             pipeline,
@@ -85,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
             until_end=args.until_end,
             speed=args.speed,
             observe=observe,
+            door=door,
         )
     if args.log_format == "json":
         return 0  # the log has said it

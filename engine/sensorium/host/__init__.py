@@ -3,6 +3,7 @@
 from sensorium.host._check import Finding, Level, check_pipeline
 from sensorium.host._checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from sensorium.host._config import (
+    DoorConfig,
     FusionConfig,
     ObserveConfig,
     PipelineConfig,
@@ -11,6 +12,7 @@ from sensorium.host._config import (
     StreamConfig,
 )
 from sensorium.host._delivery import DeliveryProblem, delivery_problems
+from sensorium.host._door import door_token
 from sensorium.host._host import PluginHost, default_host
 from sensorium.host._load import load_pipeline
 from sensorium.host._observers import Observers
@@ -24,6 +26,7 @@ from sensorium.host._secrets import resolve_secrets, secret_references
 __all__ = [
     "Checkpoint",
     "DeliveryProblem",
+    "DoorConfig",
     "Finding",
     "FusionConfig",
     "Level",
@@ -46,6 +49,7 @@ __all__ = [
     "check_pipeline",
     "default_host",
     "delivery_problems",
+    "door_token",
     "json_schema",
     "load_pipeline",
     "read_checkpoint",

@@ -14,6 +14,7 @@ from sensorium.durations import INFINITY, format_duration
 from sensorium.errors import ConfigError, MissingExtraError, SensoriumError
 from sensorium.host._checkpoint import read_checkpoint
 from sensorium.host._delivery import delivery_problems
+from sensorium.host._door import door_token
 from sensorium.host._pipeline import Pipeline
 from sensorium.host._secrets import resolve_secrets, secret_references
 
@@ -256,6 +257,16 @@ def _secrets(pipeline: Pipeline) -> Iterator[Finding]:
                 )
 
 
+def _door(pipeline: Pipeline) -> Iterator[Finding]:
+    """A door that would not open here for want of its token."""
+    if pipeline.config.door is None:
+        return
+    try:
+        door_token(pipeline.config.door)
+    except ConfigError as error:
+        yield Finding("warning", error.path, error.message, "provide it where the pipeline runs")
+
+
 def _leaves(config: BaseModel, path: str) -> Iterator[tuple[str, Any]]:
     """The paths and values of a configuration, and of the models in it."""
     for key, value in config:
@@ -291,4 +302,5 @@ CHECKS: Final[tuple[Callable[[Pipeline], Iterator[Finding]], ...]] = (
     _targets,
     _ends,
     _secrets,
+    _door,
 )

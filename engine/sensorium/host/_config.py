@@ -17,6 +17,7 @@ __all__ = [
     "AlignConfig",
     "BatchConfig",
     "BreakerConfig",
+    "DoorConfig",
     "FusionConfig",
     "InFlight",
     "ObserveConfig",
@@ -274,6 +275,21 @@ class ObserveConfig(_Section):
     says that the stream is silent."""
 
 
+class DoorConfig(_Section):
+    """Where single sets are answered over HTTP, for trying the pipeline."""
+
+    bind: Text = "127.0.0.1"
+    """The address to listen on; any but loopback needs a token."""
+    port: int = Field(default=9465, ge=0, le=65535)
+    """The port; 0 for any that is free."""
+    token: Annotated[str, StringConstraints(pattern=r"^\$\{(env|file):[^{}]+\}$")] = (
+        "${env:SENSORIUM_DOOR_TOKEN}"  # noqa: S105 - where it is
+    )
+    """Where the token is that requests have to carry: ``${env:NAME}`` or ``${file:PATH}``."""
+    max_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
+    """The largest request, in bytes."""
+
+
 class PipelineConfig(_Section):
     """A pipeline file."""
 
@@ -299,6 +315,8 @@ class PipelineConfig(_Section):
     """How the pipeline is executed."""
     observe: ObserveConfig | None = None
     """Where metrics are served; nowhere if not given."""
+    door: DoorConfig | None = None
+    """Where single sets are answered; nowhere if not given."""
 
 
 def _own_keys(section: type[BaseModel]) -> frozenset[str]:

@@ -17,7 +17,7 @@ from pydantic import SecretBytes, SecretStr, ValidationError
 from sensorium.errors import ConfigError
 from sensorium.plugin import PluginConfig
 
-__all__ = ["resolve_secrets", "secret_references"]
+__all__ = ["resolve_reference", "resolve_secrets", "secret_references"]
 
 C = TypeVar("C", bound=PluginConfig)
 
@@ -75,10 +75,25 @@ def resolve_secrets(config: C, environ: Mapping[str, str] | None = None) -> C:
         ) from None
 
 
+def resolve_reference(text: str, environ: Mapping[str, str] | None = None) -> str:
+    """What a text stands for, if it is a reference; else the text.
+
+    Do not log or print what is returned.
+
+    Raises
+    ------
+    ConfigError
+        As of `resolve_secrets`.
+    """
+    match = _REFERENCE.fullmatch(text)
+    if match is None:
+        return text
+    return _value_of(match[1], match[2], os.environ if environ is None else environ)
+
+
 def _resolved(value: Any, environ: Mapping[str, str]) -> Any:
     if isinstance(value, str):
-        match = _REFERENCE.fullmatch(value)
-        return value if match is None else _value_of(match[1], match[2], environ)
+        return resolve_reference(value, environ)
     if isinstance(value, SecretStr):
         return SecretStr(_resolved(value.get_secret_value(), environ))
     if isinstance(value, SecretBytes):

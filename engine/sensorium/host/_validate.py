@@ -19,7 +19,7 @@ __all__ = ["Findings", "near_match"]
 M = TypeVar("M", bound=BaseModel)
 
 #: Sections whose values are not shown in messages: one may be a password.
-_PRIVATE: Final = ("source", "sink")
+_PRIVATE: Final = ("source", "sink", "door")
 _OWN_WORDS: Final = ("value_error", "assertion_error")
 
 

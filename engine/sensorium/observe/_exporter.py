@@ -10,7 +10,7 @@ from types import TracebackType
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
-from sensorium.listening import Listener, QuietHandler
+from sensorium.listening import Exchange, Listener
 from sensorium.observe._collector import RunCollector
 from sensorium.observe._health import Health, Verdict
 from sensorium.observe._reading import Reading, Readings
@@ -52,7 +52,7 @@ class Exporter:
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         self._listener = Listener(
-            bind, port, _handler(self), what="metrics and health", path="observe.port"
+            bind, port, get=self._serve, what="metrics and health", path="observe.port"
         )
 
     @property
@@ -91,6 +91,10 @@ class Exporter:
         text = "there are /metrics, /health/live and /health/ready\n"
         return HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", text.encode()
 
+    def _serve(self, exchange: Exchange) -> None:
+        accept = exchange.headers.get("Accept", "")
+        exchange.reply(*self.answer(exchange.path.partition("?")[0], accept))
+
     def _verdict(self, name: str, verdict: Verdict) -> tuple[HTTPStatus, str, bytes]:
         body = {"pipeline": self._pipeline, name: verdict.ok, "reasons": verdict.reasons}
         status = HTTPStatus.OK if verdict.ok else HTTPStatus.SERVICE_UNAVAILABLE
@@ -109,14 +113,3 @@ def health_readings(health: Health, version: str, executor: str) -> list[Reading
         Reading("sensorium_models_silent_seconds", (), health.models_silent),
         Reading("sensorium_build_info", (version, executor), 1),
     ]
-
-
-def _handler(exporter: Exporter) -> type[QuietHandler]:
-    class Handler(QuietHandler):
-        def do_GET(self) -> None:
-            accept = self.headers.get("Accept", "")
-            self.reply(*exporter.answer(self.path.partition("?")[0], accept))
-
-        do_HEAD = do_GET  # noqa: N815 - the same
-
-    return Handler

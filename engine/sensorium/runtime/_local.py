@@ -11,11 +11,8 @@ from sensorium.plugin import Sink, Source
 from sensorium.runtime._flight import ThreadFlight
 from sensorium.runtime._line import Line, OnPredictions
 from sensorium.runtime._model import Models, load_models
-from sensorium.runtime._precision import fusion_precision, stream_precision
-from sensorium.runtime._resilience import resilient
 from sensorium.runtime._summary import RunSummary
-from sensorium.runtime._work import ModelWork
-from sensorium.stages import Encoder, Fuser, StreamEncoder
+from sensorium.runtime._work import local_work
 
 if TYPE_CHECKING:
     from sensorium.host import Pipeline, PluginHost
@@ -55,25 +52,10 @@ class LocalExecutor:
         journal: Journal | None = None,
     ) -> None:
         models = models or load_models(pipeline)
-        runtime = pipeline.config.runtime
-        size, pad = runtime.batch.size, runtime.batch.pad
-        tasks = {name: part.task for name, part in pipeline.tasks.items()}
-        sizes = {name: part.batch_size for name, part in pipeline.streams.items()}
-        encoders = {
-            name: resilient(
-                pipeline,
-                name,
-                StreamEncoder(modality, sizes[name], pad, stream_precision(pipeline, name)),
-            )
-            for name, modality in models.modalities.items()
-        }
-        self._work = ModelWork(
-            Encoder(models.modalities, encoders=encoders),
-            Fuser(models.fusion, tasks, size, pad, fusion_precision(pipeline)),
-            models.digest,
-        )
+        threads = pipeline.config.runtime.threads
+        self._work = local_work(pipeline, models)
         # One more than the threads, so that the next micro-batch is at hand when one is done.
-        flight = ThreadFlight(self._work, runtime.threads, runtime.threads + 1)
+        flight = ThreadFlight(self._work, threads, threads + 1)
         self._line = Line(
             pipeline,
             host,

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensorium import __version__
+from sensorium.door import Door
 from sensorium.errors import ConfigError
-from sensorium.host import ObserveConfig
+from sensorium.host import DoorConfig, ObserveConfig
 from sensorium.observe import Exporter, Health, Journal
+from sensorium.runtime._door import local_predict
 from sensorium.runtime._ends import open_sink, open_source
 from sensorium.runtime._line import OnPredictions
 from sensorium.runtime._local import LocalExecutor
@@ -34,6 +36,7 @@ def run_pipeline(
     until_end: bool = False,
     speed: str | None = None,
     observe: ObserveConfig | None = None,
+    door: DoorConfig | None = None,
     on_predictions: OnPredictions | None = None,
 ) -> RunSummary:
     """Run a pipeline until its source ends or a signal comes.
@@ -58,13 +61,15 @@ def run_pipeline(
         How fast a recording is replayed: ``"max"``, or a factor such as ``"1"``.
     observe
         Where metrics and health are served, instead of the pipeline's ``observe``.
+    door
+        Where single sets are answered, instead of the pipeline's ``door``.
     on_predictions
         Called with predictions, and the set of each, when they have been handed to the sink.
 
     Raises
     ------
     ConfigError
-        If source, sink, weights or executor are missing, or metrics cannot be served.
+        If source, sink, weights or executor are missing, or metrics or the door cannot be served.
     RunError
         If source or sink fails for good.
     """
@@ -82,6 +87,7 @@ def run_pipeline(
             until_end=until_end,
             speed=speed,
             observe=observe,
+            door=door,
             on_predictions=on_predictions,
         )
     if address is not None:
@@ -94,10 +100,14 @@ def run_pipeline(
         exporter = _exporter(pipeline, served, health, chosen)
         if exporter is not None:
             closing.enter_context(exporter)
+        open_to = door or pipeline.config.door
+        entrance = None if open_to is None else closing.enter_context(Door(pipeline, open_to))
         journal = Journal(pipeline.name, pipeline.streams, watched.silent_after)
         journal.starting(__version__, chosen, None if exporter is None else exporter.address)
         models = load_models(pipeline)
         journal.model_loaded(models.digest, _names(models))
+        if entrance is not None:
+            entrance.attach(local_predict(pipeline, models), lambda: models.digest)
         # The source before the sink: it is apt to be wrong.
         source = open_source(pipeline, host, data, speed)
         ends = closing.enter_context(ExitStack())

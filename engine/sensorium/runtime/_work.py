@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from time import perf_counter_ns
-from typing import Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sensorium.observe import Reading
 from sensorium.runtime._microbatch import Microbatch, Worked
-from sensorium.runtime._resilience import resilience_readings
-from sensorium.stages import EncodedBatch, Encoder, Fused
+from sensorium.runtime._model import Models
+from sensorium.runtime._precision import fusion_precision, stream_precision
+from sensorium.runtime._resilience import resilience_readings, resilient
+from sensorium.stages import EncodedBatch, Encoder, Fused, Fuser, StreamEncoder
 
-__all__ = ["Fuse", "ModelWork"]
+if TYPE_CHECKING:
+    from sensorium.host import Pipeline
+
+__all__ = ["EVENTS_REMEMBERED", "Fuse", "ModelWork", "local_work"]
+
+#: How many events are remembered per stream whose modality encodes per event.
+EVENTS_REMEMBERED: Final = 4096
 
 
 class Fuse(Protocol):
@@ -51,3 +59,35 @@ class ModelWork:
         letters = encoded.letters(batch.sets) + fused.letters(batch.sets)
         marked = Microbatch(encoded.mark(batch.sets), batch.settled, batch.read)
         return Worked(marked, fused, letters, middle - start, end - middle, self.model)
+
+
+def local_work(
+    pipeline: Pipeline, models: Models, *, remembered: int = EVENTS_REMEMBERED
+) -> ModelWork:
+    """The work of models that are in this process.
+
+    Parameters
+    ----------
+    pipeline, models
+        What is called, and how.
+    remembered
+        How many events are remembered per stream whose modality encodes per event.
+    """
+    batch = pipeline.config.runtime.batch
+    encoders = {
+        name: resilient(
+            pipeline,
+            name,
+            StreamEncoder(
+                modality,
+                pipeline.streams[name].batch_size,
+                batch.pad,
+                stream_precision(pipeline, name),
+            ),
+        )
+        for name, modality in models.modalities.items()
+    }
+    tasks = {name: part.task for name, part in pipeline.tasks.items()}
+    fuser = Fuser(models.fusion, tasks, batch.size, batch.pad, fusion_precision(pipeline))
+    encoder = Encoder(models.modalities, encoders=encoders, cache=remembered)
+    return ModelWork(encoder, fuser, models.digest)

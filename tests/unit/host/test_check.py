@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sensorium.errors import ConfigError
 from sensorium.host import Finding, PluginHost, check_pipeline, load_pipeline, write_checkpoint
 
 Check = Callable[..., list[Finding]]
@@ -159,3 +160,19 @@ def test_a_missing_extra_is_named_with_its_command(
         )
         in findings
     )
+
+
+def test_a_door_without_its_token_is_said(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = ("delivery=at_least_once", "observe=null", "runtime.executor=serve")
+    assert check(*more, "door={}") == []
+    [finding] = check(*more, "door.bind=0.0.0.0")
+    assert (finding.level, finding.path) == ("warning", "door.token")
+    assert "the environment variable SENSORIUM_DOOR_TOKEN is not set" in finding.message
+    monkeypatch.setenv("SENSORIUM_DOOR_TOKEN", "t")
+    assert check(*more, "door.bind=0.0.0.0") == []
+
+
+def test_a_token_in_the_file_is_refused_and_not_shown(check: Check) -> None:
+    with pytest.raises(ConfigError, match=r"door\.token") as caught:
+        check("door.token=hunter2")
+    assert "hunter2" not in str(caught.value)

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from sensorium.durations import parse_duration
 from sensorium.host._config import (
+    DoorConfig,
     FusionConfig,
     ObserveConfig,
     PipelineConfig,
@@ -31,6 +32,7 @@ def documented(heading: str) -> dict[str, str]:
         ("`streams.NAME`", StreamConfig),
         ("`fusion`", FusionConfig),
         ("`tasks.NAME`", TaskConfig),
+        ("`door`", DoorConfig),
     ],
 )
 def test_every_key_is_documented(heading: str, model: type[BaseModel]) -> None:
@@ -41,7 +43,8 @@ def test_every_key_is_documented(heading: str, model: type[BaseModel]) -> None:
         if isinstance(field.default, str):
             assert table[key] == f"`{field.default}`"
         elif isinstance(field.default, int):
-            assert parse_duration(table[key].strip("`")) == field.default
+            shown = table[key].strip("`")
+            assert (int(shown) if shown.isdecimal() else parse_duration(shown)) == field.default
 
 
 def test_the_keys_of_runtime_and_observe_are_documented() -> None:

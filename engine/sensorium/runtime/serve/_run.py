@@ -16,7 +16,14 @@ from sensorium.runtime.serve._cluster import cluster
 from sensorium.runtime.serve._executor import ServeExecutor
 
 if TYPE_CHECKING:
-    from sensorium.host import FusionConfig, ObserveConfig, Pipeline, PluginHost, StreamConfig
+    from sensorium.host import (
+        DoorConfig,
+        FusionConfig,
+        ObserveConfig,
+        Pipeline,
+        PluginHost,
+        StreamConfig,
+    )
 
 __all__ = ["demand", "run_on_serve"]
 
@@ -31,6 +38,7 @@ def run_on_serve(
     until_end: bool = False,
     speed: str | None = None,
     observe: ObserveConfig | None = None,
+    door: DoorConfig | None = None,
     on_predictions: OnPredictions | None = None,
 ) -> RunSummary:
     """Run a pipeline on Ray Serve; see `sensorium.runtime.run_pipeline`.
@@ -49,9 +57,9 @@ def run_on_serve(
         raise ConfigError(
             "there is no sink: add one to the pipeline file or give `--sink -`", path="sink"
         )
-    if observe is not None:
-        config = pipeline.config.model_copy(update={"observe": observe})
-        pipeline = replace(pipeline, config=config)
+    given = {name: it for name, it in (("observe", observe), ("door", door)) if it is not None}
+    if given:
+        pipeline = replace(pipeline, config=pipeline.config.model_copy(update=given))
     # What is wrong with the pipeline is told before Ray is started.
     require_weights(pipeline)
     wanted = demand(pipeline)
