@@ -64,6 +64,22 @@ class Journal:
             ", ".join(map(str, partitions)) or "none", partitions=list(partitions),
         )  # fmt: skip
 
+    def commit_failed(self, partitions: Sequence[int], error: Exception) -> None:
+        """The cuts of these partition numbers could not be committed."""
+        self._tell(
+            _run, logging.WARNING, "commit_failed", "partitions %s: %s",
+            ", ".join(map(str, partitions)), error,
+            partitions=list(partitions), error=type(error).__name__,
+        )  # fmt: skip
+
+    def left(self, sets: int, seconds: float) -> None:
+        """These sets were still in flight when the limit of draining, in seconds, was over."""
+        self._tell(
+            _run, logging.WARNING, "left",
+            "%d sets were still in flight after runtime.drain (%g s), and are left: they are "
+            "predicted again from the newest committed cut", sets, seconds, count=sets,
+        )  # fmt: skip
+
     def stopped(self, *, early: bool, **counts: Any) -> None:
         """The run has ended, `early` if it was stopped before its source ended."""
         self._tell(
