@@ -64,6 +64,17 @@ class Journal:
             ", ".join(map(str, partitions)) or "none", partitions=list(partitions),
         )  # fmt: skip
 
+    def not_ready(self, reasons: Sequence[str]) -> None:
+        """It was ready, and is no more."""
+        self._tell(
+            _run, logging.WARNING, "not_ready", "not ready: %s", "; ".join(reasons),
+            reasons=list(reasons),
+        )  # fmt: skip
+
+    def ready_again(self) -> None:
+        """It is ready again."""
+        self._tell(_run, logging.INFO, "ready_again", "ready again")
+
     def commit_failed(self, partitions: Sequence[int], error: Exception) -> None:
         """The cuts of these partition numbers could not be committed."""
         self._tell(

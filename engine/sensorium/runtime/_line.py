@@ -15,7 +15,7 @@ import numpy as np
 from sensorium.errors import ConfigError
 from sensorium.events import AlignedSet, DeadLetter, Event, Prediction
 from sensorium.host import delivery_problems
-from sensorium.observe import Health, Journal, Meters, Reading
+from sensorium.observe import Health, HealthWatch, Journal, Meters, Reading
 from sensorium.plugin import Batch, Cut, Sink, Source
 from sensorium.runtime._arrivals import Arrivals
 from sensorium.runtime._delivery import Delivery
@@ -170,6 +170,7 @@ class Line:
             closing.callback(self._sink.close)
             closing.callback(self._source.close)
             closing.callback(self._flight.close, abandon=True)
+            closing.enter_context(HealthWatch(self._health, self._journal))
             self._delivery.begin()
             if self._source.keeps_cuts:
                 self._health.partitions = 0
