@@ -6,6 +6,6 @@ Maven, the tests that need one are skipped with the reason. For trials by hand::
     python -m sensorium.demo._broker
 """
 
-from sensorium.demo._broker import NoBrokerError, kafka_broker, own_broker
+from sensorium.demo._broker import NoBrokerError, OwnBroker, kafka_broker, own_broker
 
-__all__ = ["NoBrokerError", "kafka_broker", "own_broker"]
+__all__ = ["NoBrokerError", "OwnBroker", "kafka_broker", "own_broker"]

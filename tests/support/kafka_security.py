@@ -71,8 +71,8 @@ def secure_broker(folder: Path) -> Iterator[SecureBroker]:
         for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
         for argument in ("--add-scram", f"{mechanism}=[name={USER},password={PASSWORD}]")
     ]
-    with own_broker(_LISTENERS, properties, users) as addresses:
-        yield SecureBroker(addresses, folder)
+    with own_broker(_LISTENERS, properties, users) as broker:
+        yield SecureBroker(dict(broker.addresses), folder)
 
 
 def make_certificates(folder: Path) -> None:

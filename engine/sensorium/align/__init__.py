@@ -6,6 +6,7 @@ from sensorium.align._exact import Exact
 from sensorium.align._horizon import horizon
 from sensorium.align._late import late_letter
 from sensorium.align._nearest import Nearest
+from sensorium.align._size import value_bytes
 from sensorium.align._snapshot import Snapshot
 from sensorium.align._trace import Standing, Trace
 from sensorium.align._window import Window
@@ -24,4 +25,5 @@ __all__ = [
     "Window",
     "horizon",
     "late_letter",
+    "value_bytes",
 ]

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-__all__ = ["NoBrokerError", "kafka_broker", "own_broker"]
+__all__ = ["NoBrokerError", "OwnBroker", "kafka_broker", "own_broker"]
 
 VERSION: Final = "4.1.0"
 _START_SECONDS: Final = 60
@@ -70,8 +70,63 @@ def kafka_broker() -> Iterator[str]:
     if named:
         yield named
         return
-    with own_broker() as addresses:
-        yield addresses["PLAINTEXT"]
+    with own_broker() as broker:
+        yield broker.addresses["PLAINTEXT"]
+
+
+class OwnBroker:
+    """A broker of one's own, which can be hurt.
+
+    Parameters
+    ----------
+    command
+        What starts it.
+    output
+        Where it writes what it has to say.
+    addresses
+        Per listener, its address.
+    """
+
+    def __init__(self, command: Sequence[str], output: Path, addresses: Mapping[str, str]) -> None:
+        self.addresses = addresses
+        self._command = command
+        self._output = output
+        self._process = self._start()
+
+    def pause(self) -> None:
+        """Let it stand still: it holds its connections and answers nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it at once; what it has written stays."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(timeout=30)
+
+    def restart(self) -> None:
+        """End it at once, and start it again at the same addresses with what it has written."""
+        self.kill()
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._output.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603 - Java, with arguments of our own
+                self._command,
+                stdout=output,
+                stderr=output,
+                # Not of this terminal's group: Ctrl-C is for who uses it, and ends it afterwards.
+                start_new_session=True,
+            )
+        try:
+            _wait_for(next(iter(self.addresses.values())), process, self._output)
+        except BaseException:
+            process.kill()
+            process.wait(timeout=30)
+            raise
+        return process
 
 
 @contextlib.contextmanager
@@ -79,7 +134,7 @@ def own_broker(
     listeners: Mapping[str, str] = _PLAIN,
     properties: Mapping[str, str] | None = None,
     format_arguments: Sequence[str] = (),
-) -> Iterator[dict[str, str]]:
+) -> Iterator[OwnBroker]:
     """Start a broker on free ports of the loopback interface; it ends with the context.
 
     Parameters
@@ -90,11 +145,6 @@ def own_broker(
         Further settings of the server.
     format_arguments
         Further arguments of its storage tool, as ``--add-scram``.
-
-    Yields
-    ------
-    dict
-        Per listener, its address.
 
     Raises
     ------
@@ -124,20 +174,12 @@ def own_broker(
              "MkU3OEVBNTcwNTJENDM2Qk", "-c", str(file), *format_arguments],
             check=True, capture_output=True, timeout=_START_SECONDS,
         )  # fmt: skip
-        with (folder / "output").open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603 - as above
-                [*command, "kafka.Kafka", str(file)],
-                stdout=output,
-                stderr=output,
-                # Not of this terminal's group: Ctrl-C is for who uses it, and ends it afterwards.
-                start_new_session=True,
-            )
-            try:
-                _wait_for(ports[next(iter(listeners))], process, folder / "output")
-                yield {name: f"127.0.0.1:{ports[name]}" for name in listeners}
-            finally:
-                process.send_signal(signal.SIGKILL)  # its data is thrown away
-                process.wait(timeout=30)
+        addresses = {name: f"127.0.0.1:{ports[name]}" for name in listeners}
+        broker = OwnBroker([*command, "kafka.Kafka", str(file)], folder / "output", addresses)
+        try:
+            yield broker
+        finally:
+            broker.kill()  # its data is thrown away
 
 
 def _addresses(listeners: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
@@ -194,12 +236,13 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], output: Path) -> None:
+def _wait_for(address: str, process: subprocess.Popen[bytes], output: Path) -> None:
+    host, port = address.rsplit(":", 1)
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
             raise RuntimeError(f"the broker ended: {output.read_text(errors='replace')[-2000:]}")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
             return
         time.sleep(0.1)
     raise RuntimeError(f"the broker did not listen within {_START_SECONDS} s")

@@ -224,6 +224,9 @@ class InFlight(_Section):
 
     sets: int = Field(default=4096, ge=1)
     """The most sets."""
+    bytes: int = Field(default=1 << 30, ge=1)
+    """The most bytes that their values may hold, estimated; a value counts with every set that
+    it is in."""
 
 
 class BreakerConfig(_Section):

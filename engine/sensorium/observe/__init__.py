@@ -3,6 +3,7 @@
 from sensorium.observe._definitions import METRICS, Kind, Metric
 from sensorium.observe._exporter import Exporter, health_readings
 from sensorium.observe._health import Health, Phase, Verdict, Waits
+from sensorium.observe._health_watch import HealthWatch
 from sensorium.observe._histogram import Histogram
 from sensorium.observe._journal import Journal
 from sensorium.observe._log_handler import LOG_LEVELS, LogFormat, logging_to
@@ -15,6 +16,7 @@ __all__ = [
     "STAGES",
     "Exporter",
     "Health",
+    "HealthWatch",
     "Histogram",
     "Journal",
     "Kind",

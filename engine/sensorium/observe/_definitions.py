@@ -120,6 +120,11 @@ _ALL: Final = (
     _gauge("sets_waiting", "sets", "encode", "Settled sets that wait for a micro-batch."),
     _gauge("sets_in_flight", "sets", "encode", "Sets that the models work on."),
     _gauge(
+        "in_flight_bytes", "bytes", "encode",
+        "What the values of the sets hold that wait for a micro-batch or are in the models, "
+        "estimated; a value counts with every set that it is in.",
+    ),
+    _gauge(
         "models_silent_seconds", "seconds", "encode",
         "How long the models have given nothing back although sets are in flight; else 0.",
     ),
@@ -179,6 +184,12 @@ _ALL: Final = (
     ),
     _counter(
         "commits", "commits", "delivery", "Commits of cuts, by outcome: done, failed.", "outcome"
+    ),
+    _histogram(
+        "commit_seconds", "seconds", "delivery",
+        "Time of a commit that was done: the sink's flush and the source's commit, or the "
+        "transaction's.",
+        _WORK,
     ),
     _counter(
         "rebalances", "rebalances", "delivery", "How often partition numbers were shared out anew."

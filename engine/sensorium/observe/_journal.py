@@ -64,6 +64,33 @@ class Journal:
             ", ".join(map(str, partitions)) or "none", partitions=list(partitions),
         )  # fmt: skip
 
+    def not_ready(self, reasons: Sequence[str]) -> None:
+        """It was ready, and is no more."""
+        self._tell(
+            _run, logging.WARNING, "not_ready", "not ready: %s", "; ".join(reasons),
+            reasons=list(reasons),
+        )  # fmt: skip
+
+    def ready_again(self) -> None:
+        """It is ready again."""
+        self._tell(_run, logging.INFO, "ready_again", "ready again")
+
+    def commit_failed(self, partitions: Sequence[int], error: Exception) -> None:
+        """The cuts of these partition numbers could not be committed."""
+        self._tell(
+            _run, logging.WARNING, "commit_failed", "partitions %s: %s",
+            ", ".join(map(str, partitions)), error,
+            partitions=list(partitions), error=type(error).__name__,
+        )  # fmt: skip
+
+    def left(self, sets: int, seconds: float) -> None:
+        """These sets were still in flight when the limit of draining, in seconds, was over."""
+        self._tell(
+            _run, logging.WARNING, "left",
+            "%d sets were still in flight after runtime.drain (%g s), and are left: they are "
+            "predicted again from the newest committed cut", sets, seconds, count=sets,
+        )  # fmt: skip
+
     def stopped(self, *, early: bool, **counts: Any) -> None:
         """The run has ended, `early` if it was stopped before its source ended."""
         self._tell(

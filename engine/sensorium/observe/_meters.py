@@ -38,6 +38,7 @@ class Meters:
         self._batch_sets = _of("sensorium_batch_sets")
         self._event_latency = _of("sensorium_event_latency_seconds")
         self._arrival_latency = _of("sensorium_arrival_latency_seconds")
+        self._commits = _of("sensorium_commit_seconds")
         #: Sets that came back from the models, by how many streams they had.
         self._present = [0] * (len(self._streams) + 1)
         # From 0 on: of a series that begins with its first burst, Prometheus sees no increase.
@@ -90,6 +91,10 @@ class Meters:
         self._event_latency.add_all((now - ends) / 1e9)
         self._arrival_latency.add_all(waited / 1e9)
 
+    def committed(self, nanoseconds: int) -> None:
+        """Count a commit that was done."""
+        self._commits.add(nanoseconds / 1e9)
+
     def buried(self, letters: Iterable[DeadLetter]) -> None:
         """Count dead letters, and the plugins that are to blame."""
         for letter in letters:
@@ -124,6 +129,7 @@ class Meters:
             Reading("sensorium_predictions_total", (), self._predictions),
             Reading("sensorium_event_latency_seconds", (), self._event_latency.copy()),
             Reading("sensorium_arrival_latency_seconds", (), self._arrival_latency.copy()),
+            Reading("sensorium_commit_seconds", (), self._commits.copy()),
         ]
         if self._last_prediction is not None:
             found.append(

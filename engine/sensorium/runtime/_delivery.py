@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from time import perf_counter_ns
 from typing import Final
 
 from sensorium.durations import INFINITY, Duration
 from sensorium.errors import CommitError
+from sensorium.observe import Journal
 from sensorium.plugin import Sink, Source
 from sensorium.runtime._intake import Intake
 from sensorium.runtime._lane import Marker
@@ -15,8 +15,6 @@ from sensorium.runtime._outbox import Outbox
 from sensorium.runtime._summary import Tally
 
 __all__ = ["Delivery"]
-
-_LOG = logging.getLogger(__name__)
 
 #: How often a sink is flushed where there are no cuts.
 _FLUSH_EVERY_NS: Final = 1_000_000_000
@@ -38,8 +36,8 @@ class Delivery:
         Makes them.
     outbox
         Brings them to their turn.
-    tally
-        Where commits are counted.
+    tally, journal
+        Where commits are counted, and failures told.
     exactly_once
         Whether the sink commits the cuts.
     interval
@@ -53,6 +51,7 @@ class Delivery:
         intake: Intake,
         outbox: Outbox,
         tally: Tally,
+        journal: Journal,
         *,
         exactly_once: bool,
         interval: Duration,
@@ -62,6 +61,7 @@ class Delivery:
         self._intake = intake
         self._outbox = outbox
         self._tally = tally
+        self._journal = journal
         self._exactly_once = exactly_once
         self._interval = interval
         self._marked_at: float = -INFINITY
@@ -105,6 +105,7 @@ class Delivery:
             self._outstanding = None
         lanes = {lane: it for lane, it in marker.cuts.items() if self._intake.holds(lane)}
         cuts = {lane.number: cut for lane, (cut, _) in lanes.items()}
+        start = perf_counter_ns()
         try:
             if self._exactly_once:
                 self._sink.commit(cuts, marker.membership)
@@ -113,14 +114,14 @@ class Delivery:
                 self._source.commit(cuts)
         except CommitError as error:
             self._tally.commits["failed"] += 1
-            _LOG.warning("%s", error)
+            self._journal.commit_failed(sorted(cuts), error)
             if self._exactly_once:
                 self.start_over()
             for lane in lanes:
                 lane.changed = True
             return
         self._unflushed = False
-        self._tally.commits["done"] += 1
+        self._tally.committed(perf_counter_ns() - start)
         for lane, (cut, fates) in lanes.items():
             lane.committed(cut, fates)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter, deque
@@ -16,7 +15,7 @@ import numpy as np
 from sensorium.errors import ConfigError
 from sensorium.events import AlignedSet, DeadLetter, Event, Prediction
 from sensorium.host import delivery_problems
-from sensorium.observe import Health, Journal, Meters, Reading
+from sensorium.observe import Health, HealthWatch, Journal, Meters, Reading
 from sensorium.plugin import Batch, Cut, Sink, Source
 from sensorium.runtime._arrivals import Arrivals
 from sensorium.runtime._delivery import Delivery
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from sensorium.host import Pipeline, PluginHost
 
 __all__ = ["Line", "OnPredictions"]
-
-_LOG = logging.getLogger(__name__)
 
 #: Called with the predictions that have just been handed to the sink, and the set of each.
 OnPredictions: TypeAlias = Callable[[Sequence[Prediction], Sequence[AlignedSet]], None]
@@ -138,6 +135,7 @@ class Line:
             self._intake,
             self._outbox,
             self._tally,
+            self._journal,
             exactly_once=exactly_once,
             interval=interval,
         )
@@ -147,6 +145,7 @@ class Line:
             self._outbox,
             self._tally,
             sets=runtime.in_flight.sets,
+            bytes_=runtime.in_flight.bytes,
             max_lead=runtime.max_lead,
         )
         self._drain_seconds = float(runtime.drain) / 1e9
@@ -171,6 +170,7 @@ class Line:
             closing.callback(self._sink.close)
             closing.callback(self._source.close)
             closing.callback(self._flight.close, abandon=True)
+            closing.enter_context(HealthWatch(self._health, self._journal))
             self._delivery.begin()
             if self._source.keeps_cuts:
                 self._health.partitions = 0
@@ -207,6 +207,7 @@ class Line:
             topics={name: part.topic for name, part in self._pipeline.streams.items()},
             now=self._clock(),
             waiting=self._outbox.waiting,
+            held=self._outbox.bytes,
             model=self._model,
             observers=self._host.hook.errors,
         )
@@ -312,12 +313,7 @@ class Line:
         while self._outbox and not self._abandoning.is_set():
             left = end - time.monotonic()
             if left <= 0:
-                _LOG.warning(
-                    "%d sets were still in flight after runtime.drain (%g s), and are left: they "
-                    "are predicted again from the newest committed cut",
-                    self._outbox.sets,
-                    self._drain_seconds,
-                )
+                self._journal.left(self._outbox.sets, self._drain_seconds)
                 return False
             self._outbox.seal()
             self._outbox.launch()

@@ -9,6 +9,7 @@ from time import perf_counter_ns
 
 import numpy as np
 
+from sensorium.align import value_bytes
 from sensorium.durations import INFINITY, Duration
 from sensorium.events import AlignedSet, DeadLetter
 from sensorium.runtime._flight import Flight
@@ -22,12 +23,14 @@ __all__ = ["Outbox"]
 class _Batch:
     """Sets that go through the models together."""
 
-    __slots__ = ("read", "sealed", "sets", "settled", "void", "worked")
+    __slots__ = ("bytes", "read", "sealed", "sets", "settled", "void", "worked")
 
     def __init__(self) -> None:
         self.sets: list[AlignedSet] = []
         self.settled: list[int] = []
         self.read: list[int] = []
+        #: What the values of its sets hold.
+        self.bytes = 0
         #: Whether no more sets are added.
         self.sealed = False
         #: Whether its results are thrown away.
@@ -66,6 +69,9 @@ class Outbox:
         self._flying: deque[_Batch] = deque()
         self.sets = 0
         """How many sets are waiting or in flight."""
+        self.bytes = 0
+        """How many bytes their values hold, as `value_bytes` estimates; a value counts with every
+        set that it is in."""
 
     def __bool__(self) -> bool:
         return bool(self._line)
@@ -90,6 +96,12 @@ class Outbox:
         batch.sets.append(aligned)
         batch.settled.append(settled)
         batch.read.append(read)
+        size = 0
+        for events in aligned.members.values():
+            for event in events:
+                size += value_bytes(event.value)
+        batch.bytes += size
+        self.bytes += size
         self.sets += 1
         if len(batch.sets) == self._size:
             self.launch()
@@ -140,6 +152,7 @@ class Outbox:
                     return
                 self._line.popleft()
                 self.sets -= len(first.sets)
+                self.bytes -= first.bytes
                 yield _without_effect(first.worked) if first.void else first.worked
             else:
                 self._line.popleft()
@@ -152,6 +165,7 @@ class Outbox:
         self._waiting.clear()
         self._line = deque(self._flying)
         self.sets = sum(len(batch.sets) for batch in self._flying)
+        self.bytes = sum(batch.bytes for batch in self._flying)
 
     def _ready(self, batch: _Batch) -> bool:
         return batch.sealed or len(batch.sets) >= self._size

@@ -21,8 +21,9 @@ class Pressure:
     ----------
     source, intake, outbox, tally
         Of the line.
-    sets
-        How many sets may wait or be in flight; reading goes on at half of it.
+    sets, bytes_
+        How many sets may wait or be in flight, and how many bytes their values may hold; reading
+        goes on when both are down to half of it.
     max_lead
         How far a topic-partition may be ahead of the others of its number, in log time, ns.
     """
@@ -35,29 +36,35 @@ class Pressure:
         tally: Tally,
         *,
         sets: int,
+        bytes_: int,
         max_lead: Duration,
     ) -> None:
         self._source = source
         self._intake = intake
         self._outbox = outbox
         self._tally = tally
-        self._most = sets
+        self._most_sets = sets
+        self._most_bytes = bytes_
         self._max_lead = max_lead
         self._full = False
         self._paused: AbstractSet[TopicPartition] = frozenset()
 
     def admits(self) -> bool:
         """Pause what has to be; gives whether the source may be polled."""
-        outbox = self._outbox
         if not self._source.pause(self._paused):
-            return not outbox.held_up and outbox.sets < self._most
-        self._full = outbox.sets >= (self._most // 2 if self._full else self._most)
+            return not self._outbox.held_up and not self._over(1)
+        self._full = self._over(2 if self._full else 1)
         paused = self._intake.places if self._full else self._ahead()
         if paused != self._paused:
             self._source.pause(paused)
             self._paused = paused
         self._tally.paused = len(paused)
         return True
+
+    def _over(self, part: int) -> bool:
+        """Whether as much is in flight as the limits, or this part of them, allow."""
+        outbox = self._outbox
+        return outbox.sets * part >= self._most_sets or outbox.bytes * part >= self._most_bytes
 
     def _ahead(self) -> AbstractSet[TopicPartition]:
         return {

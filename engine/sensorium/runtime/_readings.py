@@ -35,6 +35,7 @@ def line_readings(
     topics: Mapping[str, str],
     now: int,
     waiting: int,
+    held: int,
     model: str,
     observers: Mapping[tuple[str, str], int],
 ) -> list[Reading]:
@@ -50,6 +51,8 @@ def line_readings(
         The clock, in ns since the epoch.
     waiting
         How many sets wait for a micro-batch.
+    held
+        How many bytes the values of the sets hold that wait or are in flight.
     model
         The identity of the model.
     observers
@@ -80,6 +83,7 @@ def line_readings(
         Reading("sensorium_keys", (), intake.keys),
         Reading("sensorium_sets_total", (), tally.sets),
         Reading("sensorium_sets_waiting", (), waiting),
+        Reading("sensorium_in_flight_bytes", (), held),
         Reading("sensorium_model_info", (model,), 1),
     ]
     found += [

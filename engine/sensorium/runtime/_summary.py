@@ -128,6 +128,11 @@ class Tally:
     lag: Mapping[TopicPartition, int] = field(default_factory=dict)
     """How many records of each have not been read yet."""
 
+    def committed(self, nanoseconds: int) -> None:
+        """Note a commit that was done, and how long it took."""
+        self.commits["done"] += 1
+        self.meters.committed(nanoseconds)
+
     def spent(self, stage: str, nanoseconds: int) -> None:
         """Note the time of one call of a stage."""
         self.nanoseconds[stage] += nanoseconds

@@ -14,9 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from prometheus_server import eventually, free_port, get_json
+from prometheus_programs import NoPrometheusError
+from prometheus_server import Prometheus, eventually, free_port, get_json, prometheus
 
 import sensorium.demo
+
+#: Ten minutes in a rule are five seconds here.
+HURRY = 120
 
 WATCH = Path(sensorium.demo.__file__).parent / "data" / "watch.yaml"
 
@@ -81,6 +85,22 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
             return engine
 
         yield run
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Callable[[Any], Prometheus]]:
+    """Have an engine scraped."""
+    with contextlib.ExitStack() as closing:
+
+        def watch(engine: Any) -> Prometheus:
+            try:
+                return closing.enter_context(
+                    prometheus(tmp_path, {"sensorium": [engine.target]}, hurry=HURRY)
+                )
+            except NoPrometheusError as error:
+                pytest.skip(f"needs Prometheus: {error}")
+
+        yield watch
 
 
 def _ready(engine: Engine) -> bool:

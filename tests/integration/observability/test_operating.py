@@ -3,21 +3,15 @@ and what the runbook says ends it. Real engine, real Prometheus, the shipped rul
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_programs import NoPrometheusError
-from prometheus_server import Prometheus, eventually, prometheus
-
-#: Ten minutes in a rule are five seconds here.
-HURRY = 120
+from prometheus_server import Prometheus, eventually
 
 HANGING = '''
 import os, time
@@ -59,22 +53,6 @@ align: {{policy: window, size: 100ms}}
 fusion: {{plugin: even}}
 tasks: {{it: {{type: classification, labels: [x, y]}}}}
 """
-
-
-@pytest.fixture
-def watched(tmp_path: Path) -> Iterator[Callable[[Any], Prometheus]]:
-    """Have an engine scraped."""
-    with contextlib.ExitStack() as closing:
-
-        def watch(engine: Any) -> Prometheus:
-            try:
-                return closing.enter_context(
-                    prometheus(tmp_path, {"sensorium": [engine.target]}, hurry=HURRY)
-                )
-            except NoPrometheusError as error:
-                pytest.skip(f"needs Prometheus: {error}")
-
-        yield watch
 
 
 class Feeder:
@@ -204,6 +182,7 @@ def test_a_model_hangs(start: Any, watched: Any, hanging: tuple[Path, Path]) -> 
         assert reason.startswith("the models have given nothing back for ")
         assert engine.health("live")["live"]
         assert server.value("sensorium_sets_in_flight") > 0
+        assert "not_ready" in events(engine)
 
         needs.touch()  # what the model needs is there again
         eventually(lambda: not firing(server))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from sensorium.observe import Health, Waits
+from sensorium.observe import Health, HealthWatch, Journal, Waits
 
 
 class Timer:
@@ -102,3 +104,49 @@ def test_what_is_not_ready_yet_is_alive(timer: Timer) -> None:
     assert health.ready().ok
     health.phase = "stopping"
     assert health.ready().reasons == ("it is stopping",)
+
+
+def test_changes_are_told_once_and_only_while_it_runs(
+    health: Health, timer: Timer, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = HealthWatch(health, Journal("p", ["a"]))
+    health.partitions = 0
+    with caplog.at_level("INFO", logger="sensorium"):
+        watch.look()  # it has not been ready yet
+        health.partitions = 1
+        watch.look()
+        health.source(silent=True)
+        timer.now += 31
+        health.enter()
+        watch.look()
+        watch.look()
+        health.source(silent=False)
+        watch.look()
+        health.phase = "stopping"
+        watch.look()
+    assert [(it.levelname, it.getMessage()) for it in caplog.records] == [
+        ("WARNING", "not ready: the source has not answered for 31 s"),
+        ("INFO", "ready again"),
+    ]
+
+
+def test_it_looks_by_itself(health: Health, timer: Timer, caplog: pytest.LogCaptureFixture) -> None:
+    looked = threading.Event()
+
+    class Looking(HealthWatch):
+        def look(self) -> None:
+            super().look()
+            looked.set()
+
+    with (
+        caplog.at_level("INFO", logger="sensorium"),
+        Looking(health, Journal("p", ["a"]), every=0.001),
+    ):
+        assert looked.wait(20)
+        health.source(silent=True)
+        timer.now += 31
+        for _ in range(3):  # one may have been on its way
+            looked.clear()
+            assert looked.wait(20)
+    [told] = caplog.records
+    assert told.getMessage().startswith("not ready: ")
