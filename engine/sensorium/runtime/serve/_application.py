@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ray import serve
 
+from sensorium.runtime.serve._door import DOOR, DoorReplica
 from sensorium.runtime.serve._ingest import DRAIN_SECONDS, IngestReplica, Order
 from sensorium.runtime.serve._replicas import EncodeReplica, FuseReplica
 from sensorium.runtime.serve._settings import pipeline_of
@@ -72,8 +73,12 @@ def application_of(
     if "fusion" in options:
         fuse = serve.deployment(FuseReplica).options(name="fusion", **options["fusion"])
         fusion = fuse.bind(topology)
+    door = None
+    if DOOR in options:
+        listening = serve.deployment(DoorReplica).options(name=DOOR, **options[DOOR])
+        door = listening.bind(topology, encoders, fusion)
     ingest = serve.deployment(IngestReplica).options(name=INGEST, **options[INGEST])
-    return ingest.bind(topology, encoders, fusion, flights, order)
+    return ingest.bind(topology, encoders, fusion, flights, order, door)
 
 
 def deployment_options(
@@ -117,6 +122,13 @@ def deployment_options(
         "graceful_shutdown_timeout_s": DRAIN_SECONDS + 10.0,
         "ray_actor_options": actor,
     }
+    if config.door is not None:
+        # It is for trying: it takes no CPU from what the pipeline is for.
+        found[DOOR] = {
+            **common,
+            "num_replicas": 1,
+            "ray_actor_options": {**actor, "num_cpus": 0.0},
+        }
     return found
 
 

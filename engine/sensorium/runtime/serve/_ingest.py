@@ -147,6 +147,9 @@ class IngestReplica:
         How many micro-batches may be under way.
     order
         What to run from the start; by default it waits for `start`.
+    door
+        The deployment of the door, if there is one. Nothing is done with it: an application is
+        what its root names.
     """
 
     def __init__(
@@ -156,7 +159,9 @@ class IngestReplica:
         fusion: DeploymentHandle[Any] | None,
         flights: int,
         order: Order | None = None,
+        door: DeploymentHandle[Any] | None = None,
     ) -> None:
+        del door
         self._order = order
         # A process of the engine's own; Ray keeps what it says.
         self._logging = ExitStack()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensorium.errors import ConfigError
+from sensorium.host import door_token
 from sensorium.runtime._ends import open_sink
 from sensorium.runtime._line import OnPredictions
 from sensorium.runtime._model import require_weights
@@ -62,6 +63,9 @@ def run_on_serve(
         pipeline = replace(pipeline, config=pipeline.config.model_copy(update=given))
     # What is wrong with the pipeline is told before Ray is started.
     require_weights(pipeline)
+    if pipeline.config.door is not None and address is None:
+        # A Ray of one's own has this environment; another's is asked when the door opens.
+        door_token(pipeline.config.door)
     wanted = demand(pipeline)
     with cluster(address, wanted["CPU"]) as there:
         there.require(wanted)

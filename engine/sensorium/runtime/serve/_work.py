@@ -11,7 +11,7 @@ from sensorium.runtime._microbatch import Microbatch, Worked
 from sensorium.runtime._model import load_fusion, load_modality, open_checkpoint
 from sensorium.runtime._precision import fusion_precision, stream_precision
 from sensorium.runtime._resilience import resilient
-from sensorium.runtime._work import Fuse, ModelWork
+from sensorium.runtime._work import EVENTS_REMEMBERED, Fuse, ModelWork
 from sensorium.runtime.serve._calls import Call
 from sensorium.runtime.serve._remote import ModelNotThereError, RemoteFuser, RemoteStream
 from sensorium.runtime.serve._settings import pipeline_of
@@ -46,6 +46,10 @@ class ServeWork:
         The deployments of streams, by stream.
     fusion
         The deployment of the fusion, if it has one.
+    remembered
+        As of `local_work`.
+    patience
+        How long to go on trying while no replica answers, in seconds.
     """
 
     def __init__(
@@ -53,15 +57,25 @@ class ServeWork:
         topology: Mapping[str, Any],
         encoders: Mapping[str, DeploymentHandle[Any]],
         fusion: DeploymentHandle[Any] | None,
+        *,
+        remembered: int = EVENTS_REMEMBERED,
+        patience: float = PATIENCE,
     ) -> None:
         self._topology = topology
-        self._encode = {name: Call(it, "encode", PATIENCE) for name, it in encoders.items()}
-        self._fuse = None if fusion is None else Call(fusion, "fuse", PATIENCE)
+        self._remembered = remembered
+        self._patience = patience
+        self._encode = {name: Call(it, "encode", patience) for name, it in encoders.items()}
+        self._fuse = None if fusion is None else Call(fusion, "fuse", patience)
         self._shelf = Shelf(self._load)
 
     def change(self, settings: Mapping[str, Any]) -> None:
         """Take up other settings; see `Shelf.change`."""
         self._shelf.change(settings)
+
+    @property
+    def digest(self) -> str:
+        """The identity of the newest model."""
+        return self._shelf.newest.digest
 
     def readings(self) -> list[Reading]:
         """The metrics of what is done about models that fail; called from any thread."""
@@ -69,7 +83,7 @@ class ServeWork:
 
     def __call__(self, batch: Microbatch) -> Worked:
         """Encode and fuse, with the newest model that is everywhere."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._patience
         while True:
             for held in self._shelf.all:
                 try:
@@ -99,7 +113,7 @@ class ServeWork:
                 size, around = part.batch_size, stream_precision(pipeline, name)
                 inner = StreamEncoder(modality, size, batch.pad, around)
             encoders[name] = resilient(pipeline, name, inner)
-        encoder = Encoder(modalities, encoders=encoders)
+        encoder = Encoder(modalities, encoders=encoders, cache=self._remembered)
         fuser: Fuse
         if self._fuse is None:
             fusion = pipeline.fusion_for(modalities)
