@@ -45,8 +45,8 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  ARGS="..." is added to the command, as in: make demo ARGS="--outage 0.3"'
 
-demo: $(DEMO)/.installed ## set up without torch, and classify real sensor streams live
-	@$(DEMO)/bin/sensorium demo $(ARGS)
+demo: $(DEMO)/.installed ## set up without torch, and classify real sensor streams live, on Ray Serve
+	@$(DEMO)/bin/sensorium demo --executor auto $(ARGS)
 
 demo-kafka: $(DEMO)/.installed ## the same through Apache Kafka: a producer, the engine and a consumer
 	@$(DEMO)/bin/sensorium demo kafka $(ARGS)

@@ -106,6 +106,20 @@ def test_piped_it_prints_plain_lines() -> None:
     assert re.search(r"\naccuracy, streamed +0\.\d{3}\n", done.stdout)
 
 
+def test_where_no_ray_can_be_started_it_says_so_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", "/proc/none")
+    done = demo("--executor", "auto")
+    assert done.returncode == 0, done.stderr
+    told = r"no Ray can be started here \(cannot start a local Ray: .*\): going on in one process\n"
+    assert re.search(told, done.stdout)
+    assert "\naccuracy, streamed " in done.stdout
+    assert "serve and local" not in done.stdout
+    asked = demo("--executor", "serve")
+    assert (asked.returncode, asked.stderr[:37]) == (1, "sensorium: cannot start a local Ray: ")
+
+
 def test_ctrl_c_ends_it_with_the_figures_so_far() -> None:
     command = [*COMMAND, "demo", "--speed", "10"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:

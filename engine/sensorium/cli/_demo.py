@@ -32,8 +32,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--executor",
         default="local",
-        choices=("local", "serve"),
-        help="what runs it (default local)",
+        choices=("local", "serve", "auto"),
+        help="what runs it (default local); auto: serve, or local if no Ray can be started here",
     )
     parser.add_argument(
         "--model",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
@@ -14,40 +13,21 @@ from sensorium.demo._accuracy import accuracy_by_streams, accuracy_offline
 from sensorium.demo._damage import Damage
 from sensorium.demo._demos import DEMOS, Demo, open_pipeline
 from sensorium.demo._figures import Figures
+from sensorium.demo._play import Play
 from sensorium.demo._scene import Scene
 from sensorium.demo._scoreboard import Scoreboard
-from sensorium.demo._serve import compare, stream_on_serve
 from sensorium.demo._show import Display, LiveDisplay, PlainDisplay, Silent
 from sensorium.demo._spoken import SpokenScene
 from sensorium.demo._train import fit_demo
 from sensorium.durations import parse_duration
 from sensorium.errors import ConfigError
-from sensorium.events import AlignedSet, DeadLetter, Prediction
 from sensorium.host import Pipeline, PluginHost
-from sensorium.plugin import PluginConfig, Sink
-from sensorium.runtime import LocalExecutor, Models, RunSummary, load_models, stop_on_signals
+from sensorium.runtime import Models, RunSummary, load_models
 
 __all__ = ["run_demo"]
 
 _KAFKA: Final = "kafka"
 _INTERRUPTED: Final = 130
-
-
-class _Kept(Sink):
-    """Keeps the predictions, so that those of two runs can be compared."""
-
-    name = "kept"
-
-    def __init__(self) -> None:
-        super().__init__(PluginConfig())
-        self.predictions: list[Prediction] = []
-
-    def write(self, predictions: Sequence[Prediction]) -> None:
-        self.predictions += predictions
-
-    def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None: ...
-    def flush(self) -> None: ...
-    def close(self) -> None: ...
 
 
 def run_demo(
@@ -77,8 +57,9 @@ def run_demo(
     as_json
         Whether to print nothing but one JSON object.
     executor
-        ``local``, or ``serve``: on a Ray that is started for it. Then the executor local runs
-        the same recording, too, and what both gave is compared.
+        ``local``; ``serve``: on a Ray that is started for it, and then the executor local runs
+        the same recording, too, and what both gave is compared; or ``auto``: serve, or local if
+        no Ray can be started here, which is said. Of ``kafka``, ``auto`` is local.
     model
         Of ``watch``, ``stats`` (statistics and a small perceptron) or ``cnn`` (networks, with
         torch); of ``digits``, ``gated``. The default is the first.
@@ -121,7 +102,7 @@ def run_demo(
             bootstrap_servers=bootstrap_servers,
             partitions=partitions or 3,
             speed=speed or 1.0,
-            executor=executor,
+            executor="local" if executor == "auto" else executor,
             model=model,
             damage=damage,
             seed=seed,
@@ -145,21 +126,12 @@ def run_demo(
         recording = Path(folder, "demo.mcap")
         end = scene.record(recording, damage)
         display.say(scene.introduction)
-        board = Scoreboard(demo.task, scene.truth, scene.start, end)
-        sink = _Kept()
-        comparison = None
-        if executor == "serve":
-            summary = stream_on_serve(pipeline, recording, speed, sink, board, display)
-            if not summary.stopped:
-                local = _Kept()
-                unseen = Scoreboard(demo.task, scene.truth, scene.start, end)
-                _stream(pipeline, models, recording, "max", local, unseen, Silent())
-                comparison = compare(sink.predictions, local.predictions, demo.task)
-        else:
-            summary = _stream(pipeline, models, recording, speed, sink, board, display)
+        board, unseen = (Scoreboard(demo.task, scene.truth, scene.start, end) for _ in range(2))
+        play = Play(pipeline, models, recording, demo.task, board, unseen, display)
+        summary, comparison = play.run(executor, speed)
     figures = replace(
         _figures(demo, model or demo.model, seed, pipeline, models, scene, board, summary),
-        executor=executor,
+        executor=play.executor,
         comparison=comparison,
     )
     display.finish(figures)
@@ -202,37 +174,6 @@ def _trained(
     output = folder / "fitted.safetensors"
     report = fit_demo(demo, model, host, output, seed=seed, progress=sys.stderr.isatty())
     return open_pipeline(demo, model, host, report.path)
-
-
-def _stream(
-    pipeline: Pipeline,
-    models: Models,
-    recording: Path,
-    speed: float | str,
-    sink: Sink,
-    board: Scoreboard,
-    display: Display,
-) -> RunSummary:
-    host = PluginHost(modules=[board])
-    source = host.sources["mcap"]
-    topics = [part.topic for part in pipeline.streams.values()]
-    config = source.Config.model_validate({"path": str(recording), "speed": speed})
-    with display.watching(board) as update:
-
-        def take(predictions: Sequence[Prediction], sets: Sequence[AlignedSet]) -> None:
-            board.take(predictions, sets)
-            update()
-
-        executor = LocalExecutor(
-            pipeline,
-            host,
-            source(config, topics),
-            sink,
-            models=models,
-            on_predictions=take,
-        )
-        with stop_on_signals(executor):
-            return executor.run()
 
 
 def _figures(

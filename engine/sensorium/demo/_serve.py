@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sensorium.errors import RunError
 from sensorium.events import AlignedSet, Event, Prediction
 from sensorium.host import Pipeline
 from sensorium.plugin import Sink
@@ -17,7 +19,11 @@ if TYPE_CHECKING:
     from sensorium.demo._scoreboard import Scoreboard
     from sensorium.demo._show import Display
 
-__all__ = ["Comparison", "compare", "placed_apart", "stream_on_serve"]
+__all__ = ["Comparison", "NoRayError", "compare", "placed_apart", "stream_on_serve"]
+
+
+class NoRayError(RunError):
+    """No Ray can be started here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +40,17 @@ class Comparison:
         How many labels differ.
     score
         The largest difference of scores.
+    local_accuracy, local_events_per_s, local_latency_p50_ms
+        What the executor local gave by itself.
     """
 
     predictions: int
     only_one: int
     labels: int
     score: float
+    local_accuracy: float | None = None
+    local_events_per_s: float = 0.0
+    local_latency_p50_ms: float | None = None
 
     def rows(self) -> list[tuple[str, str]]:
         """Names and values as they are shown to people."""
@@ -48,11 +59,30 @@ class Comparison:
             ("serve and local, sets in one", f"{self.only_one:,}"),
             ("serve and local, labels that differ", f"{self.labels:,}"),
             ("serve and local, scores within", f"{self.score:.1e}"),
+            ("local, accuracy", _shown(self.local_accuracy, ".3f")),
+            ("local, events per second", f"{self.local_events_per_s:,.0f}"),
+            ("local, latency p50", _shown(self.local_latency_p50_ms, ".1f", " ms")),
         ]
 
 
-def compare(ones: Sequence[Prediction], others: Sequence[Prediction], task: str) -> Comparison:
-    """Compare the predictions of two runs, by the identity of their sets."""
+def compare(
+    ones: Sequence[Prediction],
+    others: Sequence[Prediction],
+    task: str,
+    accuracy: float | None = None,
+    run: RunSummary | None = None,
+) -> Comparison:
+    """Compare the predictions of two runs, by the identity of their sets.
+
+    Parameters
+    ----------
+    ones, others
+        Of the executors serve and local.
+    task
+        Whose outputs are compared.
+    accuracy, run
+        Of local.
+    """
     left = {it.id: it.tasks[task] for it in ones}
     right = {it.id: it.tasks[task] for it in others}
     both = left.keys() & right.keys()
@@ -61,6 +91,9 @@ def compare(ones: Sequence[Prediction], others: Sequence[Prediction], task: str)
         only_one=len(left.keys() ^ right.keys()),
         labels=sum(left[it].label != right[it].label for it in both),
         score=max((_distance(left[it].scores, right[it].scores) for it in both), default=0.0),
+        local_accuracy=accuracy,
+        local_events_per_s=0.0 if run is None else run.events_per_s,
+        local_latency_p50_ms=None if run is None else run.latency_p50_ms,
     )
 
 
@@ -83,18 +116,31 @@ def stream_on_serve(
     board: Scoreboard,
     display: Display,
 ) -> RunSummary:
-    """Run the demo's recording on a Ray of its own."""
-    from sensorium.runtime.serve import ServeExecutor, cluster, demand
+    """Run the demo's recording on a Ray of its own.
 
+    Raises
+    ------
+    NoRayError
+        If none can be started.
+    """
     apart = placed_apart(pipeline)
     display.say("starting Ray, which takes some 10 to 20 seconds")
     began = time.monotonic()
     seen: set[tuple[str, str, str]] = set()
-    with cluster(None, demand(apart)["CPU"]) as there, display.watching(board) as update:
+    with ExitStack() as closing:
+        try:
+            from sensorium.runtime.serve import ServeExecutor, cluster, demand
+
+            there = closing.enter_context(cluster(None, demand(apart)["CPU"]))
+        except Exception as error:  # Ray fails in many ways
+            raise NoRayError(str(error).partition("\n")[0] or type(error).__name__) from error
+        update = closing.enter_context(display.watching(board))
 
         def ready(replicas: Mapping[str, int]) -> None:
-            shown = ", ".join(f"{name} {count}" for name, count in replicas.items())
-            display.say(f"replicas after {time.monotonic() - began:.1f} s: {shown}")
+            shown = ", ".join(f"{name} {count}" for name, count in sorted(replicas.items()))
+            display.say(f"deployments after {time.monotonic() - began:.1f} s: {shown}")
+            # From here on it counts how fast events are read.
+            board.sensorium_on_events(pipeline.name, [])
 
         def take(predictions: Sequence[Prediction], sets: Sequence[AlignedSet]) -> None:
             # The hooks that the board observes are called in another process: what has been read
@@ -130,3 +176,7 @@ def _distance(one: Mapping[str, float] | None, other: Mapping[str, float] | None
     if one is None or other is None:
         return 0.0 if one is other else float("inf")
     return max(abs(one[label] - other[label]) for label in one)
+
+
+def _shown(value: float | None, form: str, unit: str = "") -> str:
+    return "-" if value is None else f"{value:{form}}{unit}"

@@ -120,11 +120,11 @@ class LiveDisplay(Silent):
 def progress_line(board: Scoreboard) -> str:
     """How far it is, in one line."""
     latency = board.latency_ms
+    waited = "" if latency is None else f", latency {latency:.1f} ms"
     return (
         f"{clock_time(board.elapsed)} ({board.progress:.0%}) "
         f"{board.predictions:,} predictions, accuracy {share(board.accuracy)}, "
-        f"{board.events_per_s:,.0f} events/s, lag {board.lag / 1e9:.1f} s, "
-        f"latency {'-' if latency is None else f'{latency:.1f} ms'}"
+        f"{board.events_per_s:,.0f} events/s, lag {board.lag / 1e9:.1f} s{waited}"
     )
 
 

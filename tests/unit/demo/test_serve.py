@@ -31,6 +31,7 @@ def test_predictions_are_compared_by_their_sets() -> None:
     found = compare(ones, others, "it")
     assert (found.predictions, found.only_one, found.labels, found.score) == (2, 2, 0, 0.25)
     assert found.rows()[0] == ("serve and local, sets in both", "2")
+    assert found.rows()[-1] == ("local, latency p50", "-")
 
 
 def test_every_model_has_a_deployment() -> None:
