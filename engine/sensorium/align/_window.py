@@ -138,10 +138,13 @@ class _WindowMatcher(Matcher):
         return not self._windows
 
     def add(self, stream: int, entry: Entry, view: View) -> bool:
-        windows = self._windows
-        first = self._starts[0] if self._starts else None
-        for start in self._starts_over(entry.event):
-            if entry.arrived > start + self._last:
+        windows, starts = self._windows, self._starts
+        first = starts[0] if starts else None
+        event, arrived, last = entry.event, entry.arrived, self._last
+        time = event.time
+        pending = 0
+        for start in self._starts_over(event):
+            if arrived > start + last:
                 entry.mark(Fate.LATE)
                 continue
             window = windows.get(start)
@@ -149,21 +152,23 @@ class _WindowMatcher(Matcher):
                 if start <= self._evicted:
                     entry.mark(Fate.EVICTED)
                     continue
-                window = windows[start] = {}
-                insort(self._starts, start)
-            entries = window.get(stream)
-            if entries is None:
+                windows[start] = {stream: [entry]}
+                insort(starts, start)
+            elif stream not in window:
                 window[stream] = [entry]
-            elif entries[-1].event.time > entry.event.time:
-                insort(entries, entry, key=event_time)
             else:
-                entries.append(entry)
-            entry.pending += 1
-        if not entry.pending:
+                entries = window[stream]
+                if entries[-1].event.time > time:
+                    insort(entries, entry, key=event_time)
+                else:
+                    entries.append(entry)
+            pending += 1
+        entry.pending = pending
+        if not pending:
             view.release(entry)
             return False
         # Only the first window is waited for.
-        return bool(self._starts) and self._starts[0] != first
+        return bool(starts) and starts[0] != first
 
     def _starts_over(self, event: Event) -> range:
         """Starts of the windows that the event overlaps."""

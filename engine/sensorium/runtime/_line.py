@@ -246,6 +246,7 @@ class Line:
             self._outbox.launch()
             self._delivery.mark()
             self._land()
+            self._outbox.launch()  # what has landed has made room
             self._delivery.flush(idle=not batch.records)
             if batch.ended or (self._until_end and end.reached(batch, self._intake.places)):
                 return True

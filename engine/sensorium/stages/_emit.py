@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
 
 from sensorium.events import AlignedSet, DeadLetter, Prediction, TaskResult
 from sensorium.plugin import Task, TaskOutput
@@ -69,17 +72,26 @@ class Emitter:
         """
         model = self._model if model is None else model
         out = Emitted([], [], [])
-        for at, row in enumerate(fused.rows):
+        rows = fused.rows.tolist()
+        columns = [
+            (name, task, *_by_row(fused.outputs[name]))
+            for name, task in self._tasks.items()
+            if rows
+        ]
+        for at, row in enumerate(rows):
             aligned = sets[row]
             tasks: dict[str, TaskResult] = {}
             failure: Failure | None = None
-            for name, task in self._tasks.items():
+            for name, task, given, shares in columns:
                 try:
-                    tasks[name] = self._result(task, fused.outputs[name], at, aligned)
+                    result = task.result(given[at])
                 except Exception as error:  # a plugin may raise anything
                     message = explain(error, task.name, "result", withhold=False)
-                    failure = Failure(int(row), task.name, "result", type(error).__name__, message)
+                    failure = Failure(row, task.name, "result", type(error).__name__, message)
                     break
+                tasks[name] = (
+                    result if shares is None else self._shared(result, shares[at], aligned)
+                )
             if failure is not None:
                 out.letters.append(set_letter("emit", failure, aligned))
                 continue
@@ -90,28 +102,37 @@ class Emitter:
     def _prediction(
         self, aligned: AlignedSet, tasks: Mapping[str, TaskResult], model: str
     ) -> Prediction:
+        members = {
+            name: tuple([event.origin or event.id for event in events])
+            for name, events in aligned.members.items()
+        }
         return Prediction(
-            id=aligned.id,
-            pipeline=self._pipeline,
-            key=aligned.key,
-            time=aligned.time,
-            tasks=tasks,
-            members={
-                name: tuple([event.origin or event.id for event in events])
-                for name, events in aligned.members.items()
-            },
-            absent=aligned.absent,
-            unsettled=aligned.unsettled,
-            revision=aligned.revision,
-            model=model,
+            aligned.id,
+            self._pipeline,
+            aligned.key,
+            aligned.time,
+            tasks,
+            members,
+            aligned.absent,
+            aligned.unsettled,
+            aligned.revision,
+            model,
         )
 
-    def _result(self, task: Task, output: TaskOutput, row: int, aligned: AlignedSet) -> TaskResult:
-        given = output.scores if output.scores is not None else output.values
-        assert given is not None
-        result = task.result(given[row])
-        if output.contribution is None:
-            return result
-        shares = zip(self._streams, output.contribution[row].tolist(), strict=True)
-        there = {name: float(share) for name, share in shares if name in aligned.members}
-        return replace(result, contributions=there)
+    def _shared(self, it: TaskResult, shares: Sequence[float], aligned: AlignedSet) -> TaskResult:
+        """The result, with how much each stream that was there counted."""
+        members = aligned.members
+        there = {
+            name: share
+            for name, share in zip(self._streams, shares, strict=True)
+            if name in members
+        }
+        return TaskResult(it.label, it.score, it.scores, it.labels, it.values, there)
+
+
+def _by_row(output: TaskOutput) -> tuple[npt.NDArray[Any], list[list[float]] | None]:
+    """What a task gets of each row, and each row's contributions, if there are any."""
+    given = output.scores if output.scores is not None else output.values
+    assert given is not None
+    shares = output.contribution
+    return given, None if shares is None else shares.tolist()

@@ -13,7 +13,7 @@ from sensorium.events import DeadLetter, Event
 from sensorium.plugin import Record
 from sensorium.stages._failure import explain
 from sensorium.stages._routing import IngestStream, Router, TargetStream
-from sensorium.wire import Envelope, attempts_of
+from sensorium.wire import attempts_of
 
 __all__ = ["Heartbeat", "Ingest", "Ingested", "Progress", "TargetValue"]
 
@@ -203,7 +203,10 @@ class Ingest:
         return out
 
     def _record(self, record: Record, arrived: int, out: Ingested) -> None:
-        name, envelope = self._open(record)
+        try:
+            name, envelope = self._router.read(record)
+        except PayloadError as error:
+            raise _refuse(record, error) from error
         if name is None:
             self.by_stream["-", "skipped"] += 1
             return
@@ -245,18 +248,6 @@ class Ingest:
         self.by_stream[name, "event"] += 1
         if self.newest.get(name, _NEVER) < arrived:
             self.newest[name] = arrived
-
-    def _open(self, record: Record) -> tuple[str | None, Envelope]:
-        router = self._router
-        reader = router.reader(record.topic)
-        try:
-            envelope = reader.read(record)
-            name = router.route(record.topic, envelope.stream)
-            if name is not None and (own := router.reader_of(name, record.topic)) is not reader:
-                envelope = own.read(record)
-        except PayloadError as error:
-            raise _refuse(record, error) from error
-        return name, envelope
 
     def _note_topic(self, topic: str) -> None:
         if self._router.streams(topic):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sensorium.errors import PayloadError
-from sensorium.plugin import Modality
-from sensorium.wire import FieldMap, RecordReader, WireFormat
+from sensorium.plugin import Modality, Record
+from sensorium.wire import Envelope, FieldMap, RecordReader, WireFormat
 
 __all__ = ["IngestStream", "Router", "TargetStream", "Wiring"]
 
@@ -98,6 +98,36 @@ class Router:
             name: frozenset(topic for topic, names in topics.items() if name in names)
             for name in streams
         }
+
+        #: Per topic what reads its records first, and the streams of the names that have come,
+        #: whose records are read by it.
+        self._plans: dict[str, tuple[RecordReader, dict[str | None, str]]] = {}
+
+    def read(self, record: Record) -> tuple[str | None, Envelope]:
+        """The stream of a record, or None if it is of no stream of this pipeline, and what it says.
+
+        Raises
+        ------
+        PayloadError
+            If it cannot be read, or as of `route`.
+        """
+        topic = record.topic
+        plan = self._plans.get(topic)
+        if plan is None:
+            plan = self._plans[topic] = self.reader(topic), {}
+        reader, known = plan
+        envelope = reader.read(record)
+        named = envelope.stream
+        name = known.get(named)
+        if name is None:
+            name = self.route(topic, named)
+            if name is not None:
+                own = self.reader_of(name, topic)
+                if own is not reader:
+                    envelope = own.read(record)
+                elif named is None or named in self._readers:  # other names would be without end
+                    known[named] = name
+        return name, envelope
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -22,21 +22,17 @@ def samples_of(sets: Sequence[AlignedSet], stream: str) -> tuple[list[int], list
     """
     rows = [row for row, aligned in enumerate(sets) if aligned.members.get(stream)]
     events = [event for row in rows for event in sets[row].members[stream]]
+    # One array for all, of which each item has its part.
     times = np.array([event.time for event in events], dtype=np.int64)
     durations = np.array([event.duration for event in events], dtype=np.int64)
+    values = [event.value for event in events]
     items, first = [], 0
     for row in rows:
         aligned = sets[row]
-        members = aligned.members[stream]
-        last = first + len(members)
+        last = first + len(aligned.members[stream])
+        part = slice(first, last)
         items.append(
-            Samples(
-                times[first:last],
-                durations[first:last],
-                [event.value for event in members],
-                aligned.start,
-                aligned.end,
-            )
+            Samples(times[part], durations[part], values[part], aligned.start, aligned.end)
         )
         first = last
     return rows, items

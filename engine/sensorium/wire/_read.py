@@ -53,6 +53,8 @@ class RecordReader:
     ) -> None:
         self._format: WireFormat = format
         self._fields = fields
+        #: Whether what begins as an envelope is one, where there are no headers.
+        self._is_plain = format in ("auto", "envelope")
         #: By topic and length of the record, so that few have to be tried.
         self._layouts: dict[tuple[str, int], list[Layout]] = {}
         self._looked: Counter[str] = Counter()
@@ -62,7 +64,11 @@ class RecordReader:
         data = record.data
         place = (record.topic, 0 if data is None else len(data))
         known = self._layouts.get(place, _NO_LAYOUTS)
-        if known and type(data) is bytes and self._by_beginning(record):
+        if (
+            known
+            and type(data) is bytes
+            and ((self._is_plain and not record.headers) or self._by_beginning(record))
+        ):
             for layout in known:
                 envelope = layout.read(record, data)
                 if envelope is not None:
@@ -80,7 +86,7 @@ class RecordReader:
     def _by_beginning(self, record: Record) -> bool:
         """Whether a record that begins as an envelope is read as one."""
         if self._format == "auto":
-            return not record.headers or detect_format(record) == "envelope"
+            return detect_format(record) == "envelope"
         return self._format == "envelope"
 
     def _learn(self, record: Record, data: bytes, envelope: Envelope) -> None:

@@ -92,7 +92,8 @@ def decode_readings(payload: Payload, channels: int) -> npt.NDArray[np.floating[
 def _finite(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     # A small sum of squares, in one call, tells that all is well; where it is large, infinite or
     # NaN, the numbers are looked at. Comparing is False for NaN, so that finds it as well.
-    if not np.vdot(array, array) < _LARGEST and not (np.abs(array) <= _LARGEST).all():
+    flat = array.ravel()
+    if not flat.dot(flat) < _LARGEST and not (np.abs(array) <= _LARGEST).all():
         raise PayloadError("the chunk holds a number that is NaN, infinite or beyond 1e18")
     return array
 

@@ -56,12 +56,21 @@ class Runs:
         """
         if not len(self.length):
             return
-        steps = np.arange(self.length.sum())
-        steps -= np.repeat(np.cumsum(self.length) - self.length, self.length)
-        where = steps + np.repeat(self.item * mask.shape[1] + self.place, self.length)
-        steps += np.repeat(self.first, self.length)
+        places = self.item * mask.shape[1] + self.place
+        ends = np.cumsum(self.length)
+        starts = ends - self.length
+        steps = np.arange(ends[-1])
+        rows = signal.reshape(-1, signal.shape[2])
+        samples = np.concatenate(chunks)
+        taken = steps + np.repeat(self.first - starts, self.length)
+        if ends[-1] == len(rows) and np.array_equal(places, starts):
+            # Every place once, one after the other, as where nothing is lost.
+            np.take(samples, taken, axis=0, out=rows, mode="clip")
+            mask[...] = True
+            return
+        where = steps + np.repeat(places - starts, self.length)
         # Where a place occurs twice, numpy leaves the last value.
-        signal.reshape(-1, signal.shape[2])[where] = np.concatenate(chunks)[steps]
+        rows[where] = samples[taken]
         mask.reshape(-1)[where] = True
 
 

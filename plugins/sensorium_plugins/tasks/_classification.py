@@ -70,9 +70,10 @@ class Classification(LabelTask):
 
     def result(self, activated: npt.NDArray[Any]) -> TaskResult:
         """Give the most probable label (the first of equals) and every label's probability."""
-        scores = {name: float(score) for name, score in zip(self.labels, activated, strict=True)}
-        label = self.labels[int(np.argmax(activated))]
-        return TaskResult(label=label, score=scores[label], scores=scores)
+        found: list[float] = activated.tolist()
+        score = max(found)
+        label = self.labels[found.index(score)]
+        return TaskResult(label, score, dict(zip(self.labels, found, strict=True)))
 
     def target(self, value: Any) -> npt.NDArray[np.float64]:
         """One-hot row of a label.

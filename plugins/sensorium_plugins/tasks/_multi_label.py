@@ -75,7 +75,7 @@ class MultiLabel(LabelTask):
 
     def result(self, activated: npt.NDArray[Any]) -> TaskResult:
         """Give the labels at or above the threshold, and every label's probability."""
-        scores = {name: float(score) for name, score in zip(self.labels, activated, strict=True)}
+        scores: dict[str, float] = dict(zip(self.labels, activated.tolist(), strict=True))
         taken = tuple(name for name, score in scores.items() if score >= self.config.threshold)
         return TaskResult(labels=taken, scores=scores)
 
