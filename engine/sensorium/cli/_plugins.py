@@ -100,6 +100,8 @@ def _show(host: PluginHost, name: str, as_json: bool) -> int:
                 "class": f"{item.cls.__module__}.{item.cls.__qualname__}",
                 "plugin": item.plugin,
                 "hooks": list(hooks),
+                # Of a modality: whether it encodes each event by itself, or all of a set as one.
+                **({"per": item.cls.per} if item.kind == "modality" else {}),
                 "config": model.model_json_schema(),
             }
         )

@@ -153,6 +153,9 @@ class StreamConfig(_Section):
     """How many replicas there are."""
     batch: BatchConfig | None = None
     """The stream's micro-batches; `runtime.batch` if not given."""
+    encode: Literal["settled", "eager"] = "settled"
+    """When events are encoded: with the set that has settled, or, by a modality that encodes per
+    event, as soon as they are read."""
     device: Device = "auto"
     """Where the model runs: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``."""
     precision: Precision = "float32"

@@ -124,6 +124,12 @@ class _Composer:
         modality = self.look_up(self.host.modalities, part.modality, (*path, "modality"))
         if modality is None:
             return None
+        if part.encode == "eager" and modality.per != "event":
+            self.findings.add(
+                f"{modality.name} encodes all that a set has of the stream as one: it cannot begin "
+                "before the set has settled; leave `encode` out",
+                (*path, "encode"),
+            )
         own = self.findings.validate(modality.Config, part.config, (*path, "config"))
         if own is None:
             return None

@@ -129,6 +129,12 @@ _ALL: Final = (
         "How long the models have given nothing back although sets are in flight; else 0.",
     ),
     _counter(
+        "events_ahead", "events", "encode",
+        "Events of streams with encode: eager: encoded before their sets had settled, and of these "
+        "used by a set or wasted; or skipped for want of room, and encoded with their sets.",
+        "stream", "outcome",
+    ),
+    _counter(
         "plugin_errors", "errors", "encode",
         "Errors of plugins, by plugin and hook: they cost a record, a stream of a set, or a set; "
         "those of plugins that only observe cost nothing.",

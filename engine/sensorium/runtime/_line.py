@@ -17,6 +17,7 @@ from sensorium.events import AlignedSet, DeadLetter, Event, Prediction
 from sensorium.host import delivery_problems
 from sensorium.observe import Health, HealthWatch, Journal, Meters, Reading
 from sensorium.plugin import Batch, Cut, Sink, Source
+from sensorium.runtime._ahead import Ahead
 from sensorium.runtime._arrivals import Arrivals
 from sensorium.runtime._delivery import Delivery
 from sensorium.runtime._end import EndWatch
@@ -66,6 +67,8 @@ class Line:
         Where records come from and predictions go; both are closed at the end.
     flight
         Takes micro-batches through the models; it is closed at the end.
+    ahead
+        Has events encoded before their sets settle; it is closed at the end.
     model
         The identity of the model, for the predictions.
     clock
@@ -75,10 +78,8 @@ class Line:
         read to its end.
     on_predictions
         Called on the running thread.
-    health
-        Is told how the loop turns.
-    journal
-        Is told what is worth a line in the log.
+    health, journal
+        Are told how the loop turns, and what is worth a line in the log.
 
     Raises
     ------
@@ -94,6 +95,7 @@ class Line:
         sink: Sink,
         flight: Flight,
         *,
+        ahead: Ahead | None = None,
         model: str = "",
         clock: Callable[[], int] = time.time_ns,
         until_end: bool = False,
@@ -113,6 +115,7 @@ class Line:
         self._source = source
         self._sink = sink
         self._flight = flight
+        self._ahead = ahead or Ahead()
         self._on_predictions = on_predictions
         self._clock = clock
         self._model = model
@@ -170,6 +173,7 @@ class Line:
             closing.callback(self._sink.close)
             closing.callback(self._source.close)
             closing.callback(self._flight.close, abandon=True)
+            closing.callback(self._ahead.close)
             closing.enter_context(HealthWatch(self._health, self._journal))
             self._delivery.begin()
             if self._source.keeps_cuts:
@@ -188,6 +192,7 @@ class Line:
             self._latencies,
             nanoseconds=perf_counter_ns() - start,
             stopped=not ended,
+            ahead=self._ahead.counts,
         )
         self._journal.stopped(
             early=not ended,
@@ -200,7 +205,7 @@ class Line:
 
     def readings(self) -> list[Reading]:
         """The metrics as they are now; may be called from any thread."""
-        return line_readings(
+        return self._ahead.readings() + line_readings(
             self._tally,
             self._ingest,
             self._intake,
@@ -292,6 +297,7 @@ class Line:
 
     def _watch(self, events: Sequence[Event], letters: list[DeadLetter]) -> None:
         self._arrivals.note(events, perf_counter_ns())
+        self._ahead.take(events)
         if events and self._host.observes("events"):
             self._host.hook.sensorium_on_events(pipeline=self._pipeline.name, events=events)
         if letters:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sensorium.observe import Health, Journal, Reading
 from sensorium.plugin import Sink, Source
+from sensorium.runtime._ahead import ahead_of
 from sensorium.runtime._flight import ThreadFlight
 from sensorium.runtime._line import Line, OnPredictions
 from sensorium.runtime._model import Models, load_models
@@ -62,6 +63,7 @@ class LocalExecutor:
             source,
             sink,
             flight,
+            ahead=ahead_of(pipeline, self._work),
             model=models.digest,
             clock=clock,
             until_end=until_end,

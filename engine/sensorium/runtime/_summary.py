@@ -45,6 +45,9 @@ class RunSummary:
         so it means something for a live source or a paced replay only.
     stopped
         Whether the run was stopped before its source ended.
+    ahead
+        Per stream with ``encode: eager``, its events that were encoded before their sets had
+        settled, those of them that a set used, and those for which there was no room.
     """
 
     records: Mapping[str, int]
@@ -63,6 +66,7 @@ class RunSummary:
     stopped: bool = False
     adopted: int = 0
     handed_over: int = 0
+    ahead: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def events_per_s(self) -> float:
@@ -82,6 +86,9 @@ class RunSummary:
         ]
         for stream, reasons in self.absences.items():
             rows += [(f"absent {stream}, {why}", f"{count:,}") for why, count in reasons.items()]
+        for stream, counts in self.ahead.items():
+            rows.append((f"{stream} encoded ahead", f"{counts['encoded']:,}"))
+            rows.append((f"{stream} in vain", f"{counts['encoded'] - counts['used']:,}"))
         rows += [
             ("seconds", f"{self.seconds:.2f}"),
             ("events per second", f"{self.events_per_s:,.0f}"),
@@ -146,12 +153,13 @@ class Tally:
         *,
         nanoseconds: int,
         stopped: bool,
+        ahead: Mapping[str, Mapping[str, int]],
     ) -> RunSummary:
         """What the run did, at its end.
 
         Parameters
         ----------
-        records, fates, stopped
+        records, fates, stopped, ahead
             As of `RunSummary`.
         latencies
             Of the newest predictions: since the set was settled, and since its newest member was
@@ -179,6 +187,7 @@ class Tally:
             arrival_p50_ms=percentile_ms(read, 50),
             arrival_p99_ms=percentile_ms(read, 99),
             stopped=stopped,
+            ahead=ahead,
         )
 
 

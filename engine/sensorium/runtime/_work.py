@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final, Protocol
 
+from sensorium.events import Event
 from sensorium.observe import Reading
 from sensorium.runtime._microbatch import Microbatch, Worked
 from sensorium.runtime._model import Models
@@ -48,6 +50,14 @@ class ModelWork:
     def readings(self) -> list[Reading]:
         """The metrics of what is done about models that fail; called from any thread."""
         return resilience_readings(self._encoder.streams)
+
+    def encode_ahead(self, stream: str, events: Sequence[Event]) -> None:
+        """Encode events whose sets have not settled; see `Encoder.encode_ahead`."""
+        self._encoder.encode_ahead(stream, events)
+
+    def ahead(self, stream: str) -> Mapping[str, int]:
+        """What became of them; see `Encoder.ahead`."""
+        return self._encoder.ahead(stream)
 
     def __call__(self, batch: Microbatch) -> Worked:
         """Encode and fuse."""

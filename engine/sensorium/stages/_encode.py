@@ -128,6 +128,17 @@ class Encoder:
         """What calls each stream's modality."""
         return self._streams
 
+    def encode_ahead(self, stream: str, events: Sequence[Event]) -> None:
+        """Encode events of a stream whose sets have not settled; see `EventCache.encode_ahead`.
+
+        Only of a stream whose modality encodes per event.
+        """
+        self._caches[stream].encode_ahead(events)
+
+    def ahead(self, stream: str) -> Mapping[str, int]:
+        """What became of the events of a stream that were encoded ahead; see `EventCache.ahead`."""
+        return dict(self._caches[stream].ahead)
+
     def encode(self, sets: Sequence[AlignedSet]) -> EncodedBatch:
         """Encode a micro-batch; what fails is absent and named, the others go on."""
         hashes = identity_hashes([one.id or f"{one.key}/{one.time}" for one in sets])

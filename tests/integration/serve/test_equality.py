@@ -113,14 +113,20 @@ def test_both_executors_give_the_same(
         shipped = fresh_weights(tmp_path / "fresh.safetensors", load_pipeline(file, plugins=host))
     # One model in a deployment and another inline, so that both placements are in each run.
     placed = [f"streams.{[*PIPELINES[name]][1]}.placement=replica", "fusion.placement=replica"]
-    pipeline = load_pipeline(
-        file, overrides=[f"checkpoint={shipped}", "observe=null", *placed], plugins=host
-    )
+    given = [f"checkpoint={shipped}", "observe=null", *placed]
+    pipeline = load_pipeline(file, overrides=given, plugins=host)
+    # When events are encoded makes no difference either.
+    eager = [name for name, part in pipeline.streams.items() if part.modality.per == "event"]
+    at_once = [f"streams.{stream}.encode=eager" for stream in eager]
+    pipelines = {
+        "local": pipeline,
+        "serve": load_pipeline(file, overrides=[*given, *at_once], plugins=host),
+    }
     recording = record(tmp_path / "it.mcap", pipeline, PIPELINES[name])
     summaries = {}
-    for executor in ("local", "serve"):
+    for executor, chosen in pipelines.items():
         summaries[executor] = run_pipeline(
-            pipeline,
+            chosen,
             host,
             data=recording,
             sink=str(tmp_path / executor),
@@ -132,3 +138,4 @@ def test_both_executors_give_the_same(
     for field in ("records", "events", "sets", "predictions", "dead_letters", "fates", "absences"):
         assert getattr(summaries["serve"], field) == getattr(summaries["local"], field)
     assert summaries["local"].dead_letters >= 1
+    assert list(summaries["serve"].ahead) == eager

@@ -228,3 +228,10 @@ def test_a_wrong_override_is_refused(load: Load, text: str, message: str) -> Non
     with pytest.raises(ConfigError) as caught:
         load(overrides=(text,))
     assert message in str(caught.value)
+
+
+def test_what_is_encoded_per_set_cannot_be_eager(load: Load) -> None:
+    with pytest.raises(
+        ConfigError, match=r"streams\.accel\.encode.*: toy-sensor encodes all that a"
+    ):
+        load(overrides=("streams.accel.encode=eager",))

@@ -15,6 +15,7 @@ from sensorium.events import AlignedSet, Prediction
 from sensorium.host import ObserveConfig, default_host
 from sensorium.observe import Exporter, Health, Journal, Reading, health_readings, logging_to
 from sensorium.plugin import Sink, Source
+from sensorium.runtime._ahead import ahead_of
 from sensorium.runtime._ends import open_sink, open_source
 from sensorium.runtime._flight import ThreadFlight
 from sensorium.runtime._line import Line
@@ -298,6 +299,7 @@ class IngestReplica:
             source,
             sink,
             ThreadFlight(self._work, self._flights, self._flights),
+            ahead=ahead_of(pipeline, self._work),
             until_end=order.until_end,
             on_predictions=hand_back if order.sets else None,
             health=health,

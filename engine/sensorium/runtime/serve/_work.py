@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from sensorium.events import Event
 from sensorium.observe import Reading
 from sensorium.runtime._microbatch import Microbatch, Worked
 from sensorium.runtime._model import load_fusion, load_modality, open_checkpoint
@@ -76,6 +78,18 @@ class ServeWork:
     def digest(self) -> str:
         """The identity of the newest model."""
         return self._shelf.newest.digest
+
+    def encode_ahead(self, stream: str, events: Sequence[Event]) -> None:
+        """Encode events whose sets have not settled, with the newest model.
+
+        Where it is not everywhere yet, they are left to their sets.
+        """
+        with suppress(ModelNotThereError):
+            self._shelf.newest.model.encode_ahead(stream, events)
+
+    def ahead(self, stream: str) -> Mapping[str, int]:
+        """What became of them, of the newest model; see `Encoder.ahead`."""
+        return self._shelf.newest.model.ahead(stream)
 
     def readings(self) -> list[Reading]:
         """The metrics of what is done about models that fail; called from any thread."""
