@@ -17,8 +17,10 @@ from sensorium.errors import ConfigError
 __all__ = ["Exchange", "Listener", "Serve", "is_loopback"]
 
 _LOG: Final = logging.getLogger(__name__)
-#: How long a client may take over its request, in seconds.
+#: How long a client may be silent, in seconds.
 _CLIENT_SECONDS: Final = 10
+#: How many clients are listened to at a time; more are hung up on.
+_CLIENTS: Final = 64
 
 
 #: Answers one request.
@@ -100,13 +102,27 @@ class Listener:
     ) -> None:
         try:
             family, _ = _resolve(bind, port)
+            places = threading.BoundedSemaphore(_CLIENTS)
 
             class Server(ThreadingHTTPServer):
                 address_family = family
+                request_queue_size = 2 * _CLIENTS
 
                 def server_bind(self) -> None:
                     # The base's would ask the network for the name of this address.
                     TCPServer.server_bind(self)
+
+                def process_request(self, request: Any, client_address: Any) -> None:
+                    if places.acquire(blocking=False):
+                        super().process_request(request, client_address)
+                    else:
+                        self.shutdown_request(request)
+
+                def process_request_thread(self, request: Any, client_address: Any) -> None:
+                    try:
+                        super().process_request_thread(request, client_address)
+                    finally:
+                        places.release()
 
                 def handle_error(self, request: Any, client_address: Any) -> None:
                     # The base's prints a traceback where a client has just gone away.

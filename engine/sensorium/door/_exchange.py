@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -21,6 +23,8 @@ _HEADER_LENGTH: Final = "Inference-Header-Content-Length"
 #: How long a request may take to arrive, in seconds.
 _ARRIVAL_SECONDS: Final = 30.0
 _CHUNK: Final = 64 * 1024
+#: How long what is not wanted of a refused request is still taken in, in seconds.
+_LINGER_SECONDS: Final = 2.0
 
 
 def guarded(exchange: Exchange, serve: Callable[[], None]) -> None:
@@ -33,7 +37,7 @@ def guarded(exchange: Exchange, serve: Callable[[], None]) -> None:
         raise  # the client has gone, or is too slow
     except Exception as error:
         # What a library says may quote the payload: only where it was raised is told.
-        _LOG.error("a request at the door %s", raised(error))
+        _LOG.error("a request at the door %s", raised(error), extra={"event": "door_failed"})
         _refuse(exchange, HTTPStatus.INTERNAL_SERVER_ERROR, f"it failed: {type(error).__name__}")
 
 
@@ -87,13 +91,20 @@ def send_json(
 
 
 def _refuse(exchange: Exchange, status: HTTPStatus, message: str) -> None:
-    # What is left of the request is not read, so the connection is of no more use.
+    # What is left of the request is no next one, so the connection is of no more use.
     headers = {"Connection": "close"}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "1"
     send_json(exchange, status, {"error": message}, headers)
+    # Who is hung up on while sending does not read the answer.
+    deadline = time.monotonic() + _LINGER_SECONDS
+    with suppress(OSError):
+        exchange.connection.shutdown(socket.SHUT_WR)
+        exchange.connection.settimeout(_LINGER_SECONDS)
+        while time.monotonic() < deadline and exchange.rfile.read1(_CHUNK):
+            pass
 
 
 def _whole(exchange: Exchange, name: str) -> int | None:

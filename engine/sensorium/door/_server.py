@@ -76,6 +76,7 @@ class Door:
             "the door is open at %s; a token is %s",
             self.address,
             "asked for" if self._token else "not asked for",
+            extra={"event": "door_open", "pipeline": pipeline.name, "address": self.address},
         )
 
     @property

@@ -94,8 +94,8 @@ class Ahead:
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
-        """Per stream: events ``encoded`` ahead, of these ``used`` by a set and ``wasted``, and those
-        ``skipped`` for want of room. May be called from any thread."""
+        """Per stream: events ``encoded`` ahead, of these ``used`` by a set and ``wasted``, and
+        those ``skipped`` for want of room. May be called from any thread."""
         found = {}
         for name in self._sizes:
             assert self._work is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from comparing import read_predictions
+from free_ports import free_ports
 
 from sensorium.cli import main
 from sensorium.errors import ConfigError, RunError
@@ -68,6 +70,18 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = 120) -> 
         time.sleep(0.1)
 
 
+def ask(port: int) -> list[float]:
+    """What the door says of a one in both streams."""
+    inputs = [
+        {"name": name, "shape": [1], "datatype": "BYTES", "data": ['{"data": 1}']} for name in "ab"
+    ]
+    address = f"http://127.0.0.1:{port}/v2/models/adding/infer"
+    body = json.dumps({"inputs": inputs}).encode()
+    with urllib.request.urlopen(urllib.request.Request(address, body), timeout=60) as answer:
+        outputs = {it["name"]: it["data"] for it in json.load(answer)["outputs"]}
+    return outputs["sum.values"]
+
+
 def test_a_new_model_takes_over_in_the_middle_of_a_stream(
     deployed: Callable[[Pipeline], None],
     streaming: Callable[..., Pipeline],
@@ -78,15 +92,19 @@ def test_a_new_model_takes_over_in_the_middle_of_a_stream(
 
     one, two = checkpoint("one", scale=1, bias=0), checkpoint("two", scale=10, bias=5)
     out = tmp_path / "out.jsonl"
+    [port] = free_ports(1)
+    door = f"door.port={port}"
 
     def so_far() -> list[dict[str, Any]]:
         return read_predictions(out) if out.exists() else []
 
-    deployed(streaming(one))
+    deployed(streaming(one, door))
+    assert ask(port) == [2.0]
     wait_for(lambda: len(so_far()) > 20, "prediction of the first model")
-    deployed(streaming(two))
+    deployed(streaming(two, door))
     wait_for(lambda: len(so_far()) == COUNT, "end of the recording")
-    [summary] = remove(streaming(two))
+    assert ask(port) == [25.0]
+    [summary] = remove(streaming(two, door))
 
     predictions = so_far()
     assert summary.predictions == len(predictions) == len({it["id"] for it in predictions}) == COUNT
@@ -156,6 +174,7 @@ def test_the_config_file_is_what_serve_takes(
                 "fusion": {"plugin": "adding", "placement": "replica", "replicas": 2},
                 "tasks": {"sum": {"type": "regression"}},
                 "checkpoint": weights.name,
+                "door": {},
                 "sink": {
                     "plugin": "kafka",
                     "bootstrap_servers": "x:9092",
@@ -175,7 +194,8 @@ def test_the_config_file_is_what_serve_takes(
     assert "deadline" not in application["args"]["align"]
     assert "batch" not in application["args"]["streams"]["a"]
     deployments = {it["name"]: it for it in application["deployments"]}
-    assert set(deployments) == {"ingest", "streams.a", "fusion"}
+    assert set(deployments) == {"ingest", "streams.a", "fusion", "door"}
+    assert deployments["door"]["ray_actor_options"]["num_cpus"] == 0
     assert deployments["fusion"]["num_replicas"] == 2
     assert deployments["streams.a"]["autoscaling_config"]["max_replicas"] == 4
     assert deployments["streams.a"]["ray_actor_options"]["num_gpus"] == 0.5

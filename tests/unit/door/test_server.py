@@ -173,9 +173,11 @@ def test_what_is_too_large_is_not_read(
     kit: SimpleNamespace, open_door: Callable[..., Door]
 ) -> None:
     address = open_door(max_bytes=1000).address
-    reply = kit.knock(address, INFER, b" " * 1001)
-    assert reply.status == 413
-    assert reply.json["error"] == "the request has 1001 bytes; at most 1000 are read"
+    # The second one is still being sent when it is refused.
+    for length in (1001, 20_000_000):
+        reply = kit.knock(address, INFER, b" " * length)
+        assert reply.status == 413
+        assert reply.json["error"] == f"the request has {length} bytes; at most 1000 are read"
 
 
 @pytest.mark.parametrize(
@@ -214,6 +216,20 @@ def test_a_guest_who_goes_away_takes_no_place(
         one.join(10)
     assert kit.knock(answering.address, INFER, BODY).status == 200
     assert capsys.readouterr().err == ""
+
+
+def test_guests_who_say_nothing_do_not_crowd_out_the_next(
+    kit: SimpleNamespace, open_door: Callable[..., Door]
+) -> None:
+    door = open_door()
+    silent = [_connected(door) for _ in range(80)]
+    # There is no more room, so that these have been hung up on.
+    assert sum(it.recv(1) == b"" for it in silent[64:]) == 16
+    for guest in silent:
+        guest.close()
+    for one in [it for it in threading.enumerate() if "process_request_thread" in it.name]:
+        one.join(10)
+    assert kit.knock(door.address, "/v2/health/live").status == 200
 
 
 def test_when_it_is_busy_it_says_so(kit: SimpleNamespace, open_door: Callable[..., Door]) -> None:
