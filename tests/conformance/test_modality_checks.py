@@ -50,6 +50,17 @@ def crashes_on_bad_payloads(good: Any) -> Any:
     return type("Broken", (good,), {"decode": decode})
 
 
+def takes_what_it_would_refuse(good: Any) -> Any:
+    return type("Broken", (good,), {"decode_stack": lambda self, arrays: list(arrays)})
+
+
+def decodes_many_otherwise(good: Any) -> Any:
+    def decode_stack(self: Any, arrays: Any) -> Any:
+        return list(arrays * 2) if np.isfinite(arrays).all() else None
+
+    return type("Broken", (good,), {"decode_stack": decode_stack})
+
+
 def wrong_dims(good: Any) -> Any:
     return type("Broken", (good,), {"feature": property(lambda self: FeatureSpec(4))})
 
@@ -218,6 +229,8 @@ def forgets_its_weights(good: Any) -> Any:
         ("config_is_strict", config_that_json_changes, "another one after a journey as JSON"),
         ("refuses_bad_payloads", crashes_on_bad_payloads, "raised TypeError for the payload"),
         ("refuses_bad_payloads", overflows, "and then good.encode gave NaN or infinity"),
+        ("decodes_many_as_one", takes_what_it_would_refuse, "a payload that decode refuses"),
+        ("decodes_many_as_one", decodes_many_otherwise, "other values than decode"),
         ("gives_what_it_declares", wrong_dims, "declared is"),
         ("takes_several_events", knows_one_event_only, "prepare raised ValueError"),
         ("batch_equals_single", normalises_over_the_batch, "in a batch than alone"),
@@ -239,12 +252,15 @@ def forgets_its_weights(good: Any) -> Any:
 def test_a_broken_modality_is_caught(
     kit: SimpleNamespace, check: str, breaking: Any, message: str
 ) -> None:
-    subject = ModalitySubject(breaking(kit.Good), {"length": 3}, kit.payloads)
+    payloads = kit.payloads
+    if check == "decodes_many_as_one":
+        payloads = [np.array(it) for it in payloads]
+    subject = ModalitySubject(breaking(kit.Good), {"length": 3}, payloads)
     with pytest.raises(NonconformanceError, match=message) as caught:
         MODALITY_CHECKS[check](subject)
     assert str(caught.value).startswith(f"{subject.plugin.name}: ")
     with pytest.raises(NonconformanceError):
-        check_modality(subject.plugin, {"length": 3}, kit.payloads)
+        check_modality(subject.plugin, {"length": 3}, payloads)
 
 
 def test_every_check_has_a_broken_modality() -> None:

@@ -146,6 +146,26 @@ class Modality(ABC):
             If it cannot; the record becomes a dead letter.
         """
 
+    def decode_stack(self, arrays: npt.NDArray[Any]) -> Sequence[Any] | None:
+        """Decode many payloads at once that are arrays of one shape and dtype; optional.
+
+        The engine asks where many such records come together, which is where `decode`, called
+        for each, is a large part of what a record costs.
+
+        Parameters
+        ----------
+        arrays
+            Shape (payloads, ...), read-only; a payload of each is what `decode` would get, with
+            no content type and no headers.
+
+        Returns
+        -------
+        sequence or None
+            What `decode` gives for each. None, the default, where it has to be asked: one cannot
+            be decoded, or there is no quicker way.
+        """
+        return None
+
     def duration(self, value: Any) -> int:
         """How long a decoded value lasts, in ns, where the envelope does not say. Default 0."""
         return 0

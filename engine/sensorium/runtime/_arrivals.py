@@ -35,9 +35,11 @@ class Arrivals:
 
     def of(self, aligned: AlignedSet, default: int) -> int:
         """When the newest member of a set was read."""
-        newest = max(
-            (event.arrived or 0 for events in aligned.members.values() for event in events),
-            default=0,
-        )
+        newest = 0
+        for events in aligned.members.values():
+            for event in events:
+                arrived = event.arrived
+                if arrived is not None and arrived > newest:
+                    newest = arrived
         at = bisect_left(self._log_times, newest)
         return self._read[at] if at < len(self._read) else default

@@ -99,7 +99,8 @@ class Outbox:
         size = 0
         for events in aligned.members.values():
             for event in events:
-                size += value_bytes(event.value)
+                value = event.value
+                size += value.nbytes if type(value) is np.ndarray else value_bytes(value)
         batch.bytes += size
         self.bytes += size
         self.sets += 1

@@ -13,6 +13,7 @@ from sensorium.events import DeadLetter, Event
 from sensorium.plugin import Record
 from sensorium.stages._failure import explain
 from sensorium.stages._routing import IngestStream, Router, TargetStream
+from sensorium.stages._stacks import decode_stacks
 from sensorium.wire import attempts_of
 
 __all__ = ["Heartbeat", "Ingest", "Ingested", "Progress", "TargetValue"]
@@ -171,7 +172,8 @@ class Ingest:
         out = Ingested()
         now: int | None = None
         read_up_to: dict[tuple[str, int], int] = {}
-        for record in records:
+        decoded = decode_stacks(records, self._router, self._modalities)
+        for record, ready in zip(records, decoded, strict=True):
             arrived = record.arrived
             if arrived is None:
                 if now is None:
@@ -181,7 +183,14 @@ class Ingest:
             if read_up_to.get(place, _NEVER) < arrived:
                 read_up_to[place] = arrived
             try:
-                self._record(record, arrived, out)
+                if ready is None:
+                    self._record(record, arrived, out)
+                else:
+                    self._note_topic(record.topic)
+                    name, key, time, value, duration = ready
+                    origin = record.origin
+                    event = Event(name, key, time, value, origin, origin, arrived, duration)
+                    self._keep(event, record, out)
             except _RefusedError as refused:
                 out.letters.append(refused.letter)
                 self.by_stream[refused.letter.stream or "-", "dead_letter"] += 1
@@ -210,8 +219,7 @@ class Ingest:
         if name is None:
             self.by_stream["-", "skipped"] += 1
             return
-        if not self._has_topics and record.topic not in self._files:
-            self._note_topic(record.topic)
+        self._note_topic(record.topic)
         time = envelope.time if envelope.time is not None else record.time
         if time is None:
             raise _refuse(record, _missing("time"), stream=name, key=envelope.key)
@@ -241,15 +249,20 @@ class Ingest:
             raise _refuse(
                 record, error, stream=name, key=key, time=time, plugin=modality.name
             ) from error
-        partition = record.partition
-        if self._partitions.get(key) != partition:
+        self._keep(event, record, out)
+
+    def _keep(self, event: Event, record: Record, out: Ingested) -> None:
+        name, partition, arrived = event.stream, record.partition, event.arrived
+        if self._partitions.get(event.key) != partition:
             self._keep_together(event, record)
         out.items.append((partition, event))
         self.by_stream[name, "event"] += 1
-        if self.newest.get(name, _NEVER) < arrived:
-            self.newest[name] = arrived
+        if self.newest.get(name, _NEVER) < arrived:  # type: ignore[operator]
+            self.newest[name] = arrived  # type: ignore[assignment]
 
     def _note_topic(self, topic: str) -> None:
+        if self._has_topics or topic in self._files:
+            return
         if self._router.streams(topic):
             self._has_topics = True
         else:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sensorium.errors import PayloadError
 from sensorium.plugin import Modality, Record
-from sensorium.wire import Envelope, FieldMap, RecordReader, WireFormat
+from sensorium.wire import Envelope, FieldMap, Layout, RecordReader, Stack, WireFormat
 
 __all__ = ["IngestStream", "Router", "TargetStream", "Wiring"]
 
@@ -112,10 +112,7 @@ class Router:
             If it cannot be read, or as of `route`.
         """
         topic = record.topic
-        plan = self._plans.get(topic)
-        if plan is None:
-            plan = self._plans[topic] = self.reader(topic), {}
-        reader, known = plan
+        reader, known = self._plans.get(topic) or self._plan(topic)
         envelope = reader.read(record)
         named = envelope.stream
         name = known.get(named)
@@ -128,6 +125,24 @@ class Router:
                 elif named is None or named in self._readers:  # other names would be without end
                     known[named] = name
         return name, envelope
+
+    def stacks(
+        self, records: Sequence[Record], rows: Sequence[int]
+    ) -> Iterator[tuple[str, Layout, Stack]]:
+        """Read those records at once of whose like there were some before; see
+        `RecordReader.stacks`. The stream of each stack is the one that `read` gives."""
+        topic = records[rows[0]].topic
+        reader, known = self._plans.get(topic) or self._plan(topic)
+        if not known:
+            return
+        for layout, stack in reader.stacks(records, rows):
+            name = known.get(layout.stream)
+            if name is not None:
+                yield name, layout, stack
+
+    def _plan(self, topic: str) -> tuple[RecordReader, dict[str | None, str]]:
+        plan = self._plans[topic] = self.reader(topic), {}
+        return plan
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from sensorium.wire._dead_letter_headers import (
 )
 from sensorium.wire._envelope import CONTENT_TYPE, Envelope, write_envelope
 from sensorium.wire._fields import FieldMap
+from sensorium.wire._layout import Layout, Stack
 from sensorium.wire._msgpack import decode_value, encode_value
 from sensorium.wire._prediction import prediction_from_dict, prediction_json, prediction_to_dict
 from sensorium.wire._read import RecordReader, WireFormat, detect_format, read_record
@@ -30,9 +31,11 @@ __all__ = [
     "MAX_DEPTH",
     "Envelope",
     "FieldMap",
+    "Layout",
     "RecordReader",
     "RecordingReader",
     "RecordingWriter",
+    "Stack",
     "TimeUnit",
     "WireFormat",
     "attempts_of",

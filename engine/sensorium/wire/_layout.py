@@ -9,17 +9,19 @@ not read anew.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from sensorium.plugin import Payload, Record
 from sensorium.wire._arrays import read_header
 from sensorium.wire._checks import INT64_MAX
 from sensorium.wire._envelope import Envelope
 
-__all__ = ["Layout", "layout_of"]
+__all__ = ["Layout", "Stack", "layout_of"]
 
 #: A time of this century is written as an unsigned number of 64 bits.
 _TIME: Final = 0xCF
@@ -91,6 +93,62 @@ class Layout:
         array: Any = np.ndarray(self.shape, self.dtype, data, self.elements)
         payload = Payload(array, self.content_type, record.headers)
         return Envelope(self.stream, key, time, payload, None, self.duration)
+
+    def stack(self, data: Sequence[bytes]) -> Stack:
+        """Read many envelopes of the length of the one that the layout is of, all at once.
+
+        Parameters
+        ----------
+        data
+            At least one.
+
+        Returns
+        -------
+        Stack
+            Those of which `read` gives an envelope, with what it gives.
+        """
+        size, time_at = len(data[0]), self.time
+        middle = time_at - len(self.middle)
+        every = np.frombuffer(b"".join(data), np.uint8).reshape(len(data), size)
+        alike = np.ones(len(data), np.bool_)
+        for at, part in ((0, self.head), (middle, self.middle), (time_at + 8, self.tail)):
+            if part:
+                alike &= (every[:, at : at + len(part)] == np.frombuffer(part, np.uint8)).all(1)
+        times = every[:, time_at : time_at + 8].copy().view(">u8")[:, 0]
+        alike &= times <= INT64_MAX
+        keys: list[str] = []
+        rows = np.flatnonzero(alike).tolist()
+        for row in rows:
+            try:
+                keys.append(data[row][self.key : middle].decode())
+            except UnicodeDecodeError:
+                alike[row] = False
+        rows = np.flatnonzero(alike).tolist()
+        # A copy: aligned, and free of the bytes of what is not in it.
+        elements = every[rows, self.elements :].tobytes()
+        arrays = np.frombuffer(elements, self.dtype) if elements else np.empty(0, self.dtype)
+        arrays = arrays.reshape(len(rows), *self.shape)
+        return Stack(rows, keys, times[rows].tolist(), arrays)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Envelopes of one layout, which differ in key, time and array.
+
+    Parameters
+    ----------
+    rows
+        Which of those that were asked for.
+    keys, times
+        Of each.
+    arrays
+        Shape (rows, ...): the array of each; read-only.
+    """
+
+    rows: list[int]
+    keys: list[str]
+    times: list[int]
+    arrays: npt.NDArray[Any]
 
 
 def layout_of(data: bytes, envelope: Envelope) -> Layout | None:

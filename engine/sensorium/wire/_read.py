@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
 from sensorium.errors import WireError
@@ -17,7 +19,7 @@ from sensorium.wire._cloudevents import (
 )
 from sensorium.wire._envelope import Envelope, read_envelope
 from sensorium.wire._fields import FieldMap
-from sensorium.wire._layout import Layout, layout_of
+from sensorium.wire._layout import Layout, Stack, layout_of
 from sensorium.wire._payloads import content_type_of, read_json, read_raw
 
 __all__ = ["RecordReader", "WireFormat", "detect_format", "read_record"]
@@ -82,6 +84,37 @@ class RecordReader:
             self._looked[record.topic] += 1
             self._learn(record, data, envelope)
         return envelope
+
+    def stacks(
+        self, records: Sequence[Record], rows: Sequence[int]
+    ) -> Iterator[tuple[Layout, Stack]]:
+        """Read those records at once that are laid out as ones before; what is left is for `read`.
+
+        Parameters
+        ----------
+        records
+            As a source gave them.
+        rows
+            Which of them: of one topic and one length, with bytes and without headers.
+
+        Yields
+        ------
+        Layout, Stack
+            What the layout says of all its envelopes, and where these differ; the rows of a
+            stack are places in `records`.
+        """
+        first = records[rows[0]]
+        assert first.data is not None
+        known = self._layouts.get((first.topic, len(first.data))) if self._is_plain else None
+        left = list(rows)
+        for layout in known or ():
+            if not left:
+                return
+            stack = layout.stack([records[row].data or b"" for row in left])
+            if stack.rows:
+                yield layout, replace(stack, rows=[left[row] for row in stack.rows])
+                taken = set(stack.rows)
+                left = [row for at, row in enumerate(left) if at not in taken]
 
     def _by_beginning(self, record: Record) -> bool:
         """Whether a record that begins as an envelope is read as one."""

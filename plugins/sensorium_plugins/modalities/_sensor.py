@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from sensorium.errors import PayloadError
 from sensorium.plugin import Payload, PluginConfig, Samples
 from sensorium_plugins.modalities._sampling import SampleClock
 
-__all__ = ["SensorConfig", "clip", "decode_readings"]
+__all__ = ["SensorConfig", "clip", "decode_readings", "decode_stack"]
 
 #: No physical reading comes near it, and squares of what is below it are finite in float32.
 _LARGEST: Final = 1e18
@@ -89,11 +90,34 @@ def decode_readings(payload: Payload, channels: int) -> npt.NDArray[np.floating[
     return _finite(array)
 
 
+def decode_stack(
+    arrays: npt.NDArray[Any], channels: int
+) -> Sequence[npt.NDArray[np.float32]] | None:
+    """Read many chunks of samples at once, as `decode_readings` reads each.
+
+    Parameters
+    ----------
+    arrays
+        Shape (chunks, samples, channels).
+    channels
+        How many numbers a sample has.
+
+    Returns
+    -------
+    sequence or None
+        The chunks; None where they are not float32 as they came, or one would be refused.
+    """
+    if arrays.dtype != _FLOAT32 or arrays.ndim != 3 or arrays.shape[2] != channels:
+        return None
+    if not arrays.shape[1] or not (np.abs(arrays) <= _LARGEST).all():
+        return None
+    return list(arrays)
+
+
 def _finite(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     # A small sum of squares, in one call, tells that all is well; where it is large, infinite or
     # NaN, the numbers are looked at. Comparing is False for NaN, so that finds it as well.
-    flat = array.ravel()
-    if not flat.dot(flat) < _LARGEST and not (np.abs(array) <= _LARGEST).all():
+    if not np.vdot(array, array) < _LARGEST and not (np.abs(array) <= _LARGEST).all():
         raise PayloadError("the chunk holds a number that is NaN, infinite or beyond 1e18")
     return array
 

@@ -13,7 +13,7 @@ from sensorium.durations import DurationField, format_duration
 from sensorium.errors import PayloadError
 from sensorium.plugin import Arrays, Payload, Samples, Weights
 from sensorium_plugins.modalities._sampling import SampleClock
-from sensorium_plugins.modalities._sensor import SensorConfig, clip, decode_readings
+from sensorium_plugins.modalities._sensor import SensorConfig, clip, decode_readings, decode_stack
 from sensorium_plugins.modalities._sensor_runs import runs_of
 from sensorium_plugins.modalities._torch_modality import TorchModality
 
@@ -76,6 +76,10 @@ class GridModality(TorchModality):
             If it has another shape, or numbers that are not finite.
         """
         return decode_readings(payload, self.config.channels)
+
+    def decode_stack(self, arrays: npt.NDArray[Any]) -> Sequence[npt.NDArray[Any]] | None:
+        """Read many chunks of one shape; see `decode`."""
+        return decode_stack(arrays, self.config.channels)
 
     def duration(self, value: npt.NDArray[Any]) -> int:
         """Samples over rate, in ns."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from sensorium.plugin import Arrays, Features, FeatureSpec, Modality, Payload, PluginConfig, Samples
 from sensorium_plugins.modalities._sampling import SampleClock
-from sensorium_plugins.modalities._sensor import SensorConfig, clip, decode_readings
+from sensorium_plugins.modalities._sensor import SensorConfig, clip, decode_readings, decode_stack
 from sensorium_plugins.modalities._statistics import statistic_names, statistics
 
 __all__ = ["SensorStats", "SensorStatsConfig"]
@@ -51,6 +51,10 @@ class SensorStats(Modality):
             If it has another shape, or numbers that are not finite.
         """
         return decode_readings(payload, self.config.channels)
+
+    def decode_stack(self, arrays: npt.NDArray[Any]) -> Sequence[npt.NDArray[Any]] | None:
+        """Read many chunks of one shape; see `decode`."""
+        return decode_stack(arrays, self.config.channels)
 
     def duration(self, value: npt.NDArray[Any]) -> int:
         """Samples over rate, in ns."""

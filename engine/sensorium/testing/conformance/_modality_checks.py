@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from sensorium.errors import PayloadError, PluginError
-from sensorium.plugin import Arrays, Payload, Samples
+from sensorium.plugin import Arrays, Modality, Payload, Samples
 from sensorium.stages import StreamEncoder
 from sensorium.testing._run import decoded
 from sensorium.testing.conformance._compare import close, read_only, round_trip, row_of, same
@@ -59,6 +59,33 @@ def refuses_bad_payloads(subject: ModalitySubject) -> None:
             )
         for failure in encoder.encode(arrays).failures:
             subject.refuse(f"decode and prepare took {told}, and then {failure.message}")
+
+
+def decodes_many_as_one(subject: ModalitySubject) -> None:
+    """`decode_stack`, where it is written, gives what `decode` gives for each, or None."""
+    if subject.plugin.decode_stack is Modality.decode_stack:
+        raise InapplicableError("it decodes every payload by itself")
+    modality = subject.make()
+    arrays = [it for it in _data(subject.payloads) if isinstance(it, np.ndarray)]
+    if not arrays:
+        raise InapplicableError("none of the payloads is an array")
+    for array in arrays:
+        stack = np.stack([array, array[::-1], array])
+        spoilt = stack.copy()
+        if stack.dtype.kind == "f" and stack.size:
+            spoilt.reshape(len(spoilt), -1)[1, -1] = np.nan
+        for given in (stack, spoilt):
+            try:
+                one_by_one = [modality.decode(Payload(it)) for it in given]
+            except PayloadError:
+                one_by_one = None
+            together = modality.decode_stack(read_only(given))
+            if together is None:
+                continue
+            if one_by_one is None:
+                subject.refuse("decode_stack takes a payload that decode refuses")
+            if not same(list(together), one_by_one):
+                subject.refuse("decode_stack gives other values than decode")
 
 
 def gives_what_it_declares(subject: ModalitySubject) -> None:
@@ -224,6 +251,7 @@ MODALITY_CHECKS: Final[Mapping[str, Callable[[ModalitySubject], None]]] = {
         declares_itself,
         config_is_strict,
         refuses_bad_payloads,
+        decodes_many_as_one,
         gives_what_it_declares,
         takes_several_events,
         batch_equals_single,
