@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -123,7 +124,7 @@ def test_the_token_is_in_no_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("SENSORIUM_DOOR_TOKEN", "open-sesame")
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, logger="sensorium"):
         door = open_door()
         kit.knock(door.address, "/v2", Authorization="Bearer open-sesame")
         kit.knock(door.address, "/v2", Authorization="Bearer open-sesam")
@@ -212,8 +213,7 @@ def test_a_guest_who_goes_away_takes_no_place(
     for _ in range(20):
         with _connected(answering) as guest:
             guest.sendall(f"POST {INFER} HTTP/1.1\r\nContent-Length: 9999\r\n\r\nhalf".encode())
-    for one in [it for it in threading.enumerate() if "process_request_thread" in it.name]:
-        one.join(10)
+    _wait_until_they_have_gone()
     assert kit.knock(answering.address, INFER, BODY).status == 200
     assert capsys.readouterr().err == ""
 
@@ -227,8 +227,7 @@ def test_guests_who_say_nothing_do_not_crowd_out_the_next(
     assert sum(it.recv(1) == b"" for it in silent[64:]) == 16
     for guest in silent:
         guest.close()
-    for one in [it for it in threading.enumerate() if "process_request_thread" in it.name]:
-        one.join(10)
+    _wait_until_they_have_gone()
     assert kit.knock(door.address, "/v2/health/live").status == 200
 
 
@@ -329,3 +328,10 @@ def test_a_port_that_is_taken_is_told(pipeline: Pipeline, answering: Door) -> No
 def _connected(door: Door) -> socket.socket:
     host, _, port = door.address.removeprefix("http://").rpartition(":")
     return socket.create_connection((host, int(port)), timeout=10)
+
+
+def _wait_until_they_have_gone() -> None:
+    deadline = time.monotonic() + 30
+    while any("process_request_thread" in it.name for it in threading.enumerate()):
+        assert time.monotonic() < deadline, "there are guests still"
+        time.sleep(0.01)
