@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from sensorium.door._refused import RefusedError
 
@@ -24,7 +24,18 @@ __all__ = ["Payloads", "Request", "read_request"]
 #: The most payloads of one request: a set is small, and each becomes an event.
 _MOST_PAYLOADS: Final = 4096
 
+
+def _unicode(text: str) -> str:
+    """JSON can hold halves of characters, which cannot be written again."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it is no Unicode text") from None
+    return text
+
+
 Nanoseconds = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Text = Annotated[str, AfterValidator(_unicode)]
 
 
 class _Part(BaseModel):
@@ -35,13 +46,13 @@ class _Part(BaseModel):
 class _InputParameters(_Part):
     content_type: Literal["str", "base64"] = "str"
     binary_data_size: int | None = Field(default=None, ge=0)
-    media_type: str | None = None
-    key: str | None = None
+    media_type: Text | None = None
+    key: Text | None = None
     time: Nanoseconds | None = None
 
 
 class _Input(_Part):
-    name: str
+    name: Text
     shape: list[int] = Field(min_length=1, max_length=1)
     datatype: Literal["BYTES"]
     data: list[str] | None = None
@@ -58,7 +69,7 @@ class _Output(_Part):
 
 
 class _Parameters(_Part):
-    key: str | None = None
+    key: Text | None = None
     time: Nanoseconds | None = None
     start: Nanoseconds | None = None
     end: Nanoseconds | None = None
@@ -66,7 +77,7 @@ class _Parameters(_Part):
 
 
 class _Body(_Part):
-    id: str = ""
+    id: Text = ""
     inputs: list[_Input] = Field(min_length=1)
     outputs: list[_Output] | None = None
     parameters: _Parameters = _Parameters()

@@ -7,7 +7,6 @@ import logging
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote
 
@@ -41,7 +40,7 @@ _AT_ONCE: Final = 4
 
 
 class Door:
-    """Answers single sets, from when it is made until `close`; a context manager, which closes it.
+    """Answers single sets, from when it is made until `close`.
 
     Parameters
     ----------
@@ -106,17 +105,6 @@ class Door:
         """Stop listening; may be called twice."""
         self._predict = None
         self._listener.close()
-
-    def __enter__(self) -> Door:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # What is called for a request, on a thread of its own.
 

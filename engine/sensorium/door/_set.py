@@ -99,7 +99,7 @@ class SetMaker:
             partition=0,
             offset=number,
             data=data,
-            key=(_NO_KEY if given.key is None else given.key).encode(errors="replace"),
+            key=(_NO_KEY if given.key is None else given.key).encode(),
             headers={} if media_type is None else {"content-type": media_type.encode()},
             time=now if given.time is None else given.time,
             arrived=now,

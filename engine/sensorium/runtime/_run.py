@@ -101,7 +101,9 @@ def run_pipeline(
         if exporter is not None:
             closing.enter_context(exporter)
         open_to = door or pipeline.config.door
-        entrance = None if open_to is None else closing.enter_context(Door(pipeline, open_to))
+        entrance = None if open_to is None else Door(pipeline, open_to)
+        if entrance is not None:
+            closing.callback(entrance.close)
         journal = Journal(pipeline.name, pipeline.streams, watched.silent_after)
         journal.starting(__version__, chosen, None if exporter is None else exporter.address)
         models = load_models(pipeline)

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ def test_it_gives_what_the_line_gives(recorded: list[Record]) -> None:
     assert len(made) > 12
     assert any(aligned.absent for _, aligned in made)
     payloads = {it.origin: it.data or b"" for it in recorded}
-    with Door(pipeline, DoorConfig(port=0)) as door:
+    with closing(Door(pipeline, DoorConfig(port=0))) as door:
         door.attach(local_predict(pipeline, models), lambda: models.digest)
         for prediction, aligned in made:
             inputs = [

@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -88,7 +89,7 @@ def open_door(pipeline: Pipeline) -> Iterator[Callable[..., Door]]:
 @pytest.fixture(scope="session")
 def answering(pipeline: Pipeline, models: Models) -> Iterator[Door]:
     """A door with the models behind it."""
-    with Door(pipeline, DoorConfig(port=0)) as door:
+    with closing(Door(pipeline, DoorConfig(port=0))) as door:
         door.attach(local_predict(pipeline, models), lambda: models.digest)
         yield door
 

@@ -198,6 +198,7 @@ WRONG: list[tuple[Mapping[str, Any], str]] = [
         "input 'accel': payload 0: the envelope names the stream 'gyro'",
     ),
     ({"shape": [1]}, "inputs[0].name: Field required"),
+    (written("{}", key="\ud800"), "input 'accel'.parameters.key: Value error, it is no Unicode"),
 ]
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sensorium.errors import UnavailableError
-from sensorium.events import AlignedSet
+from sensorium.events import AlignedSet, Event
 from sensorium.stages import Encoder
 
 MakeSet = Callable[..., AlignedSet]
@@ -141,3 +143,38 @@ def test_what_waits_is_bounded_and_pushes_nothing_out(per_event: Any, make_set: 
     encoder.encode([many])
     assert encoder.ahead("s")["used"] == 1
     assert modality.encoded == [3, 2, 4]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    ahead=st.lists(st.lists(st.integers(0, 9), max_size=6), max_size=4),
+    sets=st.lists(st.sets(st.integers(0, 9), min_size=1, max_size=4), min_size=1, max_size=6),
+    size=st.integers(0, 12),
+)
+def test_whatever_is_encoded_ahead_the_features_are_the_same(
+    plugins: SimpleNamespace, ahead: list[list[int]], sets: list[set[int]], size: int
+) -> None:
+    class PerEvent(plugins.Numbers):
+        per = "event"
+
+    def event(number: int) -> Event:
+        # Every third cannot be encoded.
+        value = np.array([-2.0 if number % 3 == 0 else number, 1, 1], np.float32)
+        return Event("s", "k", number, value=value, origin=f"s/0/{number}")
+
+    aligned = [
+        AlignedSet("k", at, {"s": tuple(map(event, sorted(numbers)))}, id=f"{at}", start=0, end=20)
+        for at, numbers in enumerate(sets)
+    ]
+    plain = Encoder({"s": PerEvent()}, pad=True, cache=size)
+    encoder = Encoder({"s": PerEvent()}, pad=True, cache=size)
+    for numbers in ahead:
+        encoder.encode_ahead("s", [event(number) for number in numbers])
+    for one in aligned:
+        expected, found = plain.encode([one]), encoder.encode([one])
+        np.testing.assert_array_equal(found.features["s"].data, expected.features["s"].data)
+        assert found.present["s"].tolist() == expected.present["s"].tolist()
+        assert found.letters([one]) == expected.letters([one])
+    counts = encoder.ahead("s")
+    assert 0 <= counts["used"] + counts["wasted"] <= counts["encoded"]
+    assert counts["encoded"] - counts["used"] - counts["wasted"] <= size
