@@ -116,6 +116,9 @@ def test_where_no_ray_can_be_started_it_says_so_and_goes_on(
     assert re.search(told, done.stdout)
     assert "\naccuracy, streamed " in done.stdout
     assert "serve and local" not in done.stdout
+    silent = demo("--executor", "auto", "--json")
+    assert json.loads(silent.stdout)["executor"] == "local"
+    assert silent.stderr.startswith("no Ray can be started here (")
     asked = demo("--executor", "serve")
     assert (asked.returncode, asked.stderr[:37]) == (1, "sensorium: cannot start a local Ray: ")
 

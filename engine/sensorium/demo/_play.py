@@ -67,12 +67,19 @@ class Play:
         if executor != "local":
             try:
                 summary = stream_on_serve(
-                    pipeline, recording, speed, shown, self.board, self.display
+                    pipeline,
+                    recording,
+                    speed,
+                    shown,
+                    self.board,
+                    self.display,
+                    # Who has asked for Ray waits longer for it.
+                    attempts=2 if executor == "auto" else 3,
                 )
             except NoRayError as error:
                 if executor != "auto":
                     raise
-                self.display.say(f"no Ray can be started here ({error}): going on in one process")
+                self.display.warn(f"no Ray can be started here ({error}): going on in one process")
             else:
                 self.executor = "serve"
                 return summary, None if summary.stopped else self._compare(shown)

@@ -115,8 +115,18 @@ def stream_on_serve(
     sink: Sink,
     board: Scoreboard,
     display: Display,
+    attempts: int,
 ) -> RunSummary:
     """Run the demo's recording on a Ray of its own.
+
+    Parameters
+    ----------
+    pipeline, recording, speed
+        What is run.
+    sink, board, display
+        What is told of it.
+    attempts
+        How often to try to start Ray, which gives up where its agents are slow.
 
     Raises
     ------
@@ -131,7 +141,7 @@ def stream_on_serve(
         try:
             from sensorium.runtime.serve import ServeExecutor, cluster, demand
 
-            there = closing.enter_context(cluster(None, demand(apart)["CPU"]))
+            there = closing.enter_context(cluster(None, demand(apart)["CPU"], attempts))
         except Exception as error:  # Ray fails in many ways
             raise NoRayError(str(error).partition("\n")[0] or type(error).__name__) from error
         update = closing.enter_context(display.watching(board))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -23,6 +24,10 @@ class Silent:
 
     def say(self, line: str) -> None:
         """Tell what goes on."""
+
+    def warn(self, line: str) -> None:
+        """Tell what must not pass unnoticed: where nothing is shown, on standard error."""
+        print(line, file=sys.stderr, flush=True)
 
     @contextmanager
     def watching(self, board: Scoreboard) -> Iterator[Callable[[], None]]:
@@ -55,6 +60,8 @@ class PlainDisplay(Silent):
     def say(self, line: str) -> None:
         """Print a line."""
         print(line, file=self._out, flush=True)
+
+    warn = say
 
     @contextmanager
     def watching(self, board: Scoreboard) -> Iterator[Callable[[], None]]:
@@ -90,6 +97,8 @@ class LiveDisplay(Silent):
     def say(self, line: str) -> None:
         """Print a line."""
         self._console.print(line, markup=False)
+
+    warn = say
 
     @contextmanager
     def watching(self, board: Scoreboard) -> Iterator[Callable[[], None]]:

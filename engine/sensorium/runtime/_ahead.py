@@ -19,8 +19,8 @@ __all__ = ["Ahead", "EncodesAhead", "ahead_of"]
 
 #: The most events of a stream that wait for their turn; the others are encoded with their sets.
 _WAITING: Final = 1024
-#: How long the end of a run waits for a call that is under way, in seconds.
-_END_SECONDS: Final = 5.0
+#: How long the end of a run waits for a call that is under way, in seconds: nobody needs it.
+_END_SECONDS: Final = 1.0
 
 
 class EncodesAhead(Protocol):
@@ -60,14 +60,7 @@ class Ahead:
         self._changed = threading.Condition()
         self._ended = False
         self._error: Exception | None = None
-        self._threads = [
-            threading.Thread(
-                target=self._turn, args=(name,), name=f"sensorium-ahead-{name}", daemon=True
-            )
-            for name in sizes
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
 
     def take(self, events: Iterable[Event]) -> None:
         """Have events encoded, as far as there is room; never waits.
@@ -81,6 +74,8 @@ class Ahead:
             raise self._error
         if not self._sizes:
             return
+        if not self._threads:
+            self._start()
         with self._changed:
             for event in events:
                 waiting = self._waiting.get(event.stream)
@@ -119,6 +114,14 @@ class Ahead:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join(_END_SECONDS)
+
+    def _start(self) -> None:
+        for name in self._sizes:
+            thread = threading.Thread(
+                target=self._turn, args=(name,), name=f"sensorium-ahead-{name}", daemon=True
+            )
+            thread.start()
+            self._threads.append(thread)
 
     def _turn(self, stream: str) -> None:
         waiting, size = self._waiting[stream], self._sizes[stream]

@@ -59,7 +59,7 @@ class Cluster:
 
 
 @contextmanager
-def cluster(address: str | None, cpus: float = 1.0) -> Iterator[Cluster]:
+def cluster(address: str | None, cpus: float = 1.0, attempts: int = _ATTEMPTS) -> Iterator[Cluster]:
     """Start a Ray in this process, or join the one at an address, or use what is connected.
 
     Parameters
@@ -70,6 +70,8 @@ def cluster(address: str | None, cpus: float = 1.0) -> Iterator[Cluster]:
     cpus
         How many CPUs the pipeline asks for. A Ray of one's own has as many even where the machine
         has fewer: they share it.
+    attempts
+        How often to try to start a Ray of one's own.
 
     Raises
     ------
@@ -89,14 +91,14 @@ def cluster(address: str | None, cpus: float = 1.0) -> Iterator[Cluster]:
             "PIPELINE` and deploy it by `serve deploy FILE --address http://HEAD:8265`"
         )
     try:
-        _connect(address, cpus)
+        _connect(address, cpus, attempts)
         _start_serve()
         yield _connected(own=address is None)
     finally:
         ray.shutdown()
 
 
-def _connect(address: str | None, cpus: float) -> None:
+def _connect(address: str | None, cpus: float, attempts: int) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         # Nobody asked for it to report home.
@@ -109,7 +111,7 @@ def _connect(address: str | None, cpus: float) -> None:
         }
     else:
         options["address"] = address
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(attempts):
         before = set(psutil.Process().children(recursive=True))
         try:
             ray.init(**options)
@@ -118,7 +120,7 @@ def _connect(address: str | None, cpus: float) -> None:
             for process in set(psutil.Process().children(recursive=True)) - before:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
-            if address is None and attempt + 1 < _ATTEMPTS:
+            if address is None and attempt + 1 < attempts:
                 continue
             what = "start a local Ray" if address is None else f"join the Ray at {address}"
             raise RunError(f"cannot {what}: {error}") from error
