@@ -22,7 +22,6 @@ _CLIENT_SECONDS: Final = 10
 #: How many clients are listened to at a time; more are hung up on.
 _CLIENTS: Final = 64
 
-
 #: Answers one request.
 Serve: TypeAlias = Callable[["Exchange"], None]
 
@@ -87,7 +86,7 @@ class Listener:
     get, post
         What answers the requests of a method; without `post` there is only GET, and HEAD.
     what
-        What is served, for the message of an error and the name of the thread.
+        What is served, for the message of an error.
     path
         Where the port is set, as a path into the pipeline file.
 
@@ -139,7 +138,9 @@ class Listener:
                 path=path,
             ) from error
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name=f"sensorium {what}", daemon=True
+            target=self._server.serve_forever,
+            name=f"sensorium-{path.partition('.')[0]}",
+            daemon=True,
         )
         self._thread.start()
 

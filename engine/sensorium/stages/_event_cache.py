@@ -90,9 +90,9 @@ class EventCache:
     def encode_ahead(self, events: Sequence[Event]) -> None:
         """Encode events that no set has asked for yet, and wait for it.
 
-        What a set asks for meanwhile waits for it, too, so that nothing is encoded twice. As many
-        are taken as there is room for beside those that wait for their sets already: what is
-        remembered is never pushed out by what may not be needed.
+        A set that asks for one of them meanwhile waits for it, too, instead of encoding it once
+        more. As many are taken as there is room for beside those that wait for their sets
+        already, so that none of these is forgotten for one that comes later.
         """
         job = _Job()
         with self._lock:

@@ -218,6 +218,27 @@ def test_a_guest_who_goes_away_takes_no_place(
     assert capsys.readouterr().err == ""
 
 
+def test_who_sends_a_byte_now_and_then_is_hung_up_on(
+    kit: SimpleNamespace, answering: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sensorium.door._exchange._ARRIVAL_SECONDS", 0.2)
+    with _connected(answering) as guest:
+        guest.sendall(f"POST {INFER} HTTP/1.1\r\nContent-Length: 60000\r\n\r\n".encode())
+        guest.settimeout(0.05)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                guest.sendall(b" ")
+                if guest.recv(1) == b"":
+                    break
+            except TimeoutError:
+                continue  # nothing has been said yet
+            except OSError:
+                break
+        assert time.monotonic() < deadline
+    assert kit.knock(answering.address, INFER, BODY).status == 200
+
+
 def test_guests_who_say_nothing_do_not_crowd_out_the_next(
     kit: SimpleNamespace, open_door: Callable[..., Door]
 ) -> None:
