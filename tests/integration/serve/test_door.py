@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 from free_ports import free_ports
 
-from sensorium.errors import ConfigError
+from sensorium.errors import ConfigError, RunError
 from sensorium.events import AlignedSet, Prediction
 from sensorium.host import DoorConfig, Pipeline, PluginHost, read_checkpoint
 from sensorium.runtime import run_pipeline
@@ -87,3 +89,30 @@ def test_it_does_not_start_without_the_token(
 ) -> None:
     with pytest.raises(ConfigError, match=r"^door\.token: 0\.0\.0\.0 may be reached from other"):
         run_pipeline(adding(), host, sink="-", executor="serve", door=DoorConfig(bind="0.0.0.0"))
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(
+    os.environ.get("SENSORIUM_SOAK") != "1", reason="takes a minute: SENSORIUM_SOAK=1 make soak"
+)
+def test_a_port_that_is_taken_is_told(
+    ray_here: object,
+    adding: Callable[..., Pipeline],
+    numbers: Callable[..., Path],
+    host: PluginHost,
+    tmp_path: Path,
+) -> None:
+    told = (
+        r"^adding could not be deployed: door: .*ConfigError: door.port: cannot serve the door on"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(RunError, match=told):
+            run_pipeline(
+                adding(),
+                host,
+                data=numbers(range(3)),
+                sink=str(tmp_path / "out.jsonl"),
+                executor="serve",
+                door=DoorConfig(port=port),
+            )

@@ -13,6 +13,7 @@ from ray.serve.schema import ServeDeploySchema
 from sensorium.errors import ConfigError, RunError
 from sensorium.runtime.serve._application import INGEST
 from sensorium.runtime.serve._build import build_config
+from sensorium.runtime.serve._reasons import reasons_of
 from sensorium.runtime.serve._run import demand
 
 if TYPE_CHECKING:
@@ -109,8 +110,7 @@ def _wait(name: str, deadline: float, say: Callable[[str], None]) -> None:
         if status == "RUNNING":
             return
         if application is not None and status == "DEPLOY_FAILED":
-            raise RunError(f"{name} could not be deployed: {application.message}")
+            raise RunError(f"{name} could not be deployed: {reasons_of(name)}")
         if time.monotonic() > deadline:
-            message = "" if application is None else application.message
-            raise RunError(f"{name} does not run yet; `serve status` says more. {message}")
+            raise RunError(f"{name} does not run yet; `serve status` says more. {reasons_of(name)}")
         time.sleep(_LOOK_SECONDS)

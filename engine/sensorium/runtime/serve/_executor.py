@@ -22,6 +22,7 @@ from sensorium.runtime.serve._calls import PassingError
 from sensorium.runtime.serve._cluster import Cluster
 from sensorium.runtime.serve._ingest import Collected, Order
 from sensorium.runtime.serve._outbox import Parcel
+from sensorium.runtime.serve._reasons import reasons_of
 from sensorium.runtime.serve._settings import settings_of, topology_of
 
 if TYPE_CHECKING:
@@ -98,7 +99,12 @@ class ServeExecutor:
         # The recording is on this machine, and the ingest deployment on its node.
         application = application_of(topology, settings, node=self._cluster.here)
         try:
-            ingest = serve.run(application, name=self._name, route_prefix=None)
+            try:
+                ingest = serve.run(application, name=self._name, route_prefix=None)
+            except RuntimeError as error:
+                raise RunError(
+                    f"{self._pipeline.name} could not be deployed: {reasons_of(self._name)}"
+                ) from error
             deployments = serve.status().applications[self._name].deployments
             self._on_ready(
                 {name: sum(it.replica_states.values()) for name, it in deployments.items()}
