@@ -12,7 +12,7 @@ from sensorium.plugin import Assignee, Batch, Cut, Record, Source, TopicPartitio
 from sensorium_plugins._kafka import kafka_errors
 from sensorium_plugins._kafka_log import KafkaLog
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
-from sensorium_plugins.sources._kafka_consumer import open_consumer
+from sensorium_plugins.sources._kafka_consumer import open_consumer, unpark
 from sensorium_plugins.sources._kafka_ends import KafkaEnds
 from sensorium_plugins.sources._kafka_places import KafkaPlace
 
@@ -96,6 +96,7 @@ class KafkaSource(Source):
         self._open()
         with kafka_errors(self.config, "reading"):
             try:
+                unpark(self._consumer)
                 found = self._consumer.poll(timeout_ms=round(timeout * 1000), max_records=limit)
             finally:
                 error, self._error = self._error, None

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sensorium_plugins._kafka import kafka_errors
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
 
-__all__ = ["open_consumer"]
+__all__ = ["open_consumer", "unpark"]
 
 _MS: Final = 1_000_000
 
@@ -49,3 +49,22 @@ def open_consumer(config: KafkaSourceConfig) -> Any:
             isolation_level="read_committed",
             auto_offset_reset="earliest",
         )
+
+
+def unpark(consumer: Any) -> None:
+    """Let a consumer give again what it holds of partitions that have been resumed.
+
+    To be called before every poll. When a partition is paused in the middle of a batch that was
+    fetched, the fetcher of kafka-python puts the rest aside, and takes it up again only while no
+    other batch is in hand. One that has been used up still counts as in hand (up to 3.0.12, the
+    newest now), and a partition with records put aside is not fetched: it would never be read
+    again. So what is used up is taken out of its hand.
+
+    Parameters
+    ----------
+    consumer
+        A `kafka.KafkaConsumer`, of whose inner parts this makes use.
+    """
+    fetcher: Any = getattr(consumer, "_fetcher", None)
+    if getattr(fetcher, "_paused_partition_records", None) and not fetcher._next_partition_records:
+        fetcher._next_partition_records = None
