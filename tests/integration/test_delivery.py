@@ -9,25 +9,15 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
-from kafka_records import read, send
+from kafka_records import chunk, read, send
+from kafka_runs import executor_of, run_to_end
 
-import sensorium_plugins
 from sensorium.errors import ConfigError, RunError
-from sensorium.host import PluginHost, load_pipeline
-from sensorium.plugin import Payload
-from sensorium.runtime import LocalExecutor, Models, RunSummary
-from sensorium.wire import Envelope, write_envelope
 
 SECOND = 1_000_000_000
 NewTopic = Callable[..., str]
 DELIVERIES = ["at_least_once", "exactly_once"]
-
-
-def chunk(key: str, at: int) -> dict[str, Any]:
-    envelope = Envelope(None, key, at, Payload(np.ones((10, 3), "f4")), duration=SECOND // 5)
-    return {"key": key.encode(), "value": write_envelope(envelope)}
 
 
 @pytest.fixture
@@ -60,28 +50,6 @@ def fields(broker: str, new_topic: NewTopic) -> dict[str, Any]:
     }
 
 
-def make(fields: dict[str, Any], *, until_end: bool = False) -> LocalExecutor:
-    host = PluginHost(entry_points=[], modules=[sensorium_plugins])
-    pipeline = load_pipeline(fields, plugins=host)
-    modalities = pipeline.modalities()
-    for modality in modalities.values():
-        modality.load("cpu", None)
-    fusion = pipeline.fusion_for(modalities)
-    fusion.load("cpu", None)
-    assert pipeline.source is not None
-    assert pipeline.sink is not None
-    source = pipeline.source(
-        pipeline.source_config, [stream.topic for stream in pipeline.streams.values()]
-    )
-    sink = pipeline.sink(pipeline.sink_config)
-    models = Models(modalities, fusion)
-    return LocalExecutor(pipeline, host, source, sink, models=models, until_end=until_end)
-
-
-def run(fields: dict[str, Any]) -> RunSummary:
-    return make(fields, until_end=True).run()
-
-
 def ids(broker: str, fields: dict[str, Any], count: int) -> list[str]:
     found = read(broker, fields["sink"]["topic"], count)
     return [json.loads(one.value)["id"] for one in found]
@@ -97,11 +65,11 @@ def test_a_second_run_goes_on_where_the_first_has_stopped(
     for topic in topics:
         send(broker, topic, [chunk(f"p{n}", start + at * SECOND // 5) for n in range(6)
                              for at in range(12)])  # fmt: skip
-    first = run(fields)
+    first = run_to_end(fields)
     assert first.events == 144
     assert first.events == sum(first.fates.values())
     pending = first.fates.get("pending", 0)
-    second = run(fields)
+    second = run_to_end(fields)
     assert second.events == 0
     assert second.records["replayed"] > 0
     assert second.adopted == pending
@@ -116,9 +84,9 @@ def test_a_cut_of_another_configuration_begins_with_what_it_had_not_settled(
     start = time.time_ns() // SECOND * SECOND - 4 * SECOND
     (topic, _) = [it["topic"] for it in fields["streams"].values()]
     send(broker, topic, [chunk("p", start + at * SECOND // 5) for at in range(12)])
-    run(fields)
+    run_to_end(fields)
     fields["align"]["size"] = "500ms"
-    summary = run(fields)
+    summary = run_to_end(fields)
     assert summary.records.get("replayed", 0) == 0
     assert summary.events == 12
 
@@ -129,9 +97,9 @@ def test_streams_begin_at_a_time(broker: str, fields: dict[str, Any]) -> None:
     for topic in topics:
         send(broker, topic, [chunk("p", now)])
     fields["source"]["start"] = "2100-01-01T00:00:00Z"
-    assert run(fields).events == 0
+    assert run_to_end(fields).events == 0
     fields["source"] |= {"group": f"group-{uuid.uuid4().hex}", "start": "2020-01-01T00:00:00+01:00"}
-    assert run(fields).events == 2
+    assert run_to_end(fields).events == 2
 
 
 def test_offsets_of_something_else_are_refused(broker: str, fields: dict[str, Any]) -> None:
@@ -144,19 +112,19 @@ def test_offsets_of_something_else_are_refused(broker: str, fields: dict[str, An
     consumer.commit({TopicPartition(topic, 1): OffsetAndMetadata(0, "mine", -1)})
     consumer.close()
     with pytest.raises(RunError, match=r"\[1\] was not written by this version of sensorium"):
-        run(fields)
+        run_to_end(fields)
 
 
 def test_exactly_once_needs_a_group_and_approximate_has_none(fields: dict[str, Any]) -> None:
     fields["delivery"] = "exactly_once"
     del fields["source"]["group"]
     with pytest.raises(ConfigError, match="delivery: exactly_once needs a source that stores"):
-        make(fields)
+        executor_of(fields)
     fields["delivery"] = "at_least_once"
     fields["source"]["group"] = "some"
     fields["align"] = {"policy": "approximate", "max_interval": "1s"}
     with pytest.raises(ConfigError, match=r"align.policy: approximate keeps"):
-        make(fields)
+        executor_of(fields)
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES)
@@ -166,7 +134,7 @@ def test_members_share_the_partition_numbers_and_lose_nothing(
     fields["delivery"] = delivery
     topics = [it["topic"] for it in fields["streams"].values()]
     start = time.time_ns() // SECOND * SECOND
-    one, two = make(fields), make(fields)
+    one, two = executor_of(fields), executor_of(fields)
     threads = [threading.Thread(target=it.run) for it in (one, two)]
     threads[0].start()
     for at in range(7):

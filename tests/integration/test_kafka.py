@@ -7,48 +7,19 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import pytest
+from kafka_records import chunk, read, send
+from kafka_runs import run_to_end
 
-import sensorium_plugins
 from sensorium.errors import RunError
 from sensorium.events import DeadLetter
-from sensorium.host import PluginHost, load_pipeline
-from sensorium.plugin import Payload, Record, TopicPartition
-from sensorium.runtime import LocalExecutor, Models, RunSummary
-from sensorium.wire import Envelope, prediction_from_dict, write_envelope
+from sensorium.plugin import Record, TopicPartition
+from sensorium.wire import prediction_from_dict
 from sensorium_plugins.sinks import KafkaSink, KafkaSinkConfig
 from sensorium_plugins.sources import KafkaSource, KafkaSourceConfig
 
 SECOND = 1_000_000_000
 NewTopic = Callable[..., str]
-
-
-def send(broker: str, topic: str, records: Sequence[dict[str, Any]]) -> None:
-    from kafka import KafkaProducer
-
-    producer = KafkaProducer(bootstrap_servers=broker)
-    sent = [producer.send(topic, **record) for record in records]
-    producer.flush()
-    for future in sent:
-        future.get(timeout=10)
-    producer.close()
-
-
-def read(broker: str, topic: str, count: int) -> list[Any]:
-    """What is in a topic, once so many records are there; and no more than these."""
-    from kafka import KafkaConsumer
-
-    consumer = KafkaConsumer(
-        topic, bootstrap_servers=broker, auto_offset_reset="earliest", enable_auto_commit=False
-    )
-    found: list[Any] = []
-    end = time.monotonic() + 20
-    while len(found) < count and time.monotonic() < end:
-        found += [one for those in consumer.poll(200).values() for one in those]
-    found += [one for those in consumer.poll(200).values() for one in those]
-    consumer.close()
-    return found
 
 
 def source_of(broker: str, topics: Sequence[str], start: str = "earliest") -> KafkaSource:
@@ -62,12 +33,6 @@ def take(source: KafkaSource, count: int) -> list[Record]:
     while len(found) < count and time.monotonic() < end:
         found += source.poll(100, 0.1).records
     return found
-
-
-def chunk(key: str, at: int) -> dict[str, Any]:
-    data = np.full((10, 3), 1.0, "f4")
-    envelope = Envelope(None, key, at, Payload(data), duration=SECOND // 5)
-    return {"key": key.encode(), "value": write_envelope(envelope)}
 
 
 def pipeline_of(broker: str, topics: dict[str, str], out: str, letters: str) -> dict[str, Any]:
@@ -88,24 +53,6 @@ def pipeline_of(broker: str, topics: dict[str, str], out: str, letters: str) -> 
     }
 
 
-def run(fields: dict[str, Any]) -> RunSummary:
-    """To the end of the topics, with a model that has learned nothing."""
-    host = PluginHost(entry_points=[], modules=[sensorium_plugins])
-    pipeline = load_pipeline(fields, plugins=host)
-    modalities = pipeline.modalities()
-    for modality in modalities.values():
-        modality.load("cpu", None)
-    fusion = pipeline.fusion_for(modalities)
-    fusion.load("cpu", None)
-    assert pipeline.source is not None
-    assert pipeline.sink is not None
-    topics = [stream.topic for stream in pipeline.streams.values()]
-    source = pipeline.source(pipeline.source_config, topics)
-    sink = pipeline.sink(pipeline.sink_config)
-    models = Models(modalities, fusion)
-    return LocalExecutor(pipeline, host, source, sink, models=models, until_end=True).run()
-
-
 @pytest.mark.parametrize("partitions", [1, 3])
 def test_events_become_predictions_and_what_is_broken_a_dead_letter(
     broker: str, new_topic: NewTopic, partitions: int
@@ -119,7 +66,7 @@ def test_events_become_predictions_and_what_is_broken_a_dead_letter(
     broken = {"key": b"p1", "value": b"\x82\xa1v", "headers": [("trace", b"7")]}
     send(broker, gyro, [broken])
     pipeline = pipeline_of(broker, {"accel": accel, "gyro": gyro}, out, letters)
-    summary = run(pipeline)
+    summary = run_to_end(pipeline)
     assert summary.events == 80
     assert summary.fates == {"matched": 80}
 
@@ -149,7 +96,7 @@ def test_a_second_run_from_the_earliest_gives_the_same_ids(
     send(broker, accel, [chunk("p", start + at * SECOND // 5) for at in range(10)])
     pipeline = pipeline_of(broker, {"accel": accel}, out, letters)
     for _ in range(2):
-        run(pipeline)
+        run_to_end(pipeline)
     ids = [json.loads(one.value)["id"] for one in read(broker, out, 4)]
     assert len(ids) == 4
     assert ids[:2] == ids[2:]

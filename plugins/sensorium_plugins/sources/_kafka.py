@@ -281,7 +281,7 @@ class KafkaSource(Source):
             else:
                 from sensorium_plugins.sources._kafka_listener import GroupListener
 
-                self._listener = GroupListener(self)
+                self._listener = GroupListener(self, self._consumer)
                 self._consumer.subscribe(list(self.topics), listener=self._listener)
         except BaseException:
             self.close()

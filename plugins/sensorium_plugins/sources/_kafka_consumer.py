@@ -7,7 +7,7 @@ from typing import Any, Final
 from sensorium_plugins._kafka import kafka_errors
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
 
-__all__ = ["open_consumer", "unpark"]
+__all__ = ["open_consumer", "see_join_through", "unpark"]
 
 _MS: Final = 1_000_000
 
@@ -68,3 +68,22 @@ def unpark(consumer: Any) -> None:
     fetcher: Any = getattr(consumer, "_fetcher", None)
     if getattr(fetcher, "_paused_partition_records", None) and not fetcher._next_partition_records:
         fetcher._next_partition_records = None
+
+
+def see_join_through(consumer: Any) -> None:
+    """Let a consumer complete the joining of its group that it is about to begin.
+
+    To be called when partitions are revoked for a rebalance. A consumer of kafka-python goes on
+    with a join, from poll to poll, while it finds that it has to rejoin. Where it rejoins since the
+    partitions of a topic have changed, or have only now become known, that is no longer so once it
+    has shared them out, before the join is complete (up to 3.0.12, the newest now): it would never
+    be assigned anything again, nor send heartbeats. A request to rejoin stands until it is.
+
+    Parameters
+    ----------
+    consumer
+        A `kafka.KafkaConsumer`, of whose inner parts this makes use.
+    """
+    coordinator = getattr(consumer, "_coordinator", None)
+    if coordinator is not None:
+        coordinator.request_rejoin()

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.net.selector import KernelEvent
 
+from sensorium_plugins.sources._kafka_consumer import see_join_through
+
 __all__ = ["GroupListener", "GroupMember"]
 
 #: How often it is looked whether the work is done, in seconds.
@@ -41,10 +43,18 @@ class GroupListener(AsyncConsumerRebalanceListener):  # type: ignore[misc,unused
 
     The client calls its listeners on the thread that does its input and output; heartbeats go on
     only if a listener gives way.
+
+    Parameters
+    ----------
+    member
+        Is told.
+    consumer
+        The `kafka.KafkaConsumer` whose listener this is.
     """
 
-    def __init__(self, member: GroupMember) -> None:
+    def __init__(self, member: GroupMember, consumer: Any) -> None:
         self._member = member
+        self._consumer = consumer
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="sensorium-rebalance")
         self._closed = False
 
@@ -59,6 +69,8 @@ class GroupListener(AsyncConsumerRebalanceListener):  # type: ignore[misc,unused
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """Tell what is being revoked, and return when that is done with."""
+        if not self._closed:
+            see_join_through(self._consumer)
         await self._tell(self._member.on_revoked, revoked)
 
     async def on_partitions_lost(self, lost: Any) -> None:
