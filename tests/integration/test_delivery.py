@@ -91,6 +91,29 @@ def test_a_cut_of_another_configuration_begins_with_what_it_had_not_settled(
     assert summary.events == 12
 
 
+def test_records_that_are_gone_before_they_were_read_are_told(
+    broker: str, fields: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    from kafka import TopicPartition
+    from kafka.admin import KafkaAdminClient
+
+    (topic, _) = [it["topic"] for it in fields["streams"].values()]
+    now = time.time_ns()
+    send(broker, topic, [{**chunk("p", now + at), "partition": 1} for at in range(9)])
+    run_to_end(fields)
+    assert "are gone" not in caplog.text
+    send(broker, topic, [{**chunk("p", now + at), "partition": 1} for at in range(9, 20)])
+    admin = KafkaAdminClient(bootstrap_servers=broker)
+    admin.delete_records({TopicPartition(topic, 1): 15})
+    admin.close()
+    with caplog.at_level("WARNING", logger="sensorium"):
+        assert run_to_end(fields).events == 5
+    # Once for each time that the partition was assigned.
+    told = {it.getMessage() for it in caplog.records if "are gone" in it.getMessage()}
+    assert len(told) == 1
+    assert f"{topic}[1]@0: 15 records are gone" in told.pop()
+
+
 def test_streams_begin_at_a_time(broker: str, fields: dict[str, Any]) -> None:
     topics = [it["topic"] for it in fields["streams"].values()]
     now = time.time_ns()

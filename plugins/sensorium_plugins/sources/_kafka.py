@@ -12,7 +12,7 @@ from sensorium.plugin import Assignee, Batch, Cut, Record, Source, TopicPartitio
 from sensorium_plugins._kafka import kafka_errors
 from sensorium_plugins._kafka_log import KafkaLog
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
-from sensorium_plugins.sources._kafka_consumer import open_consumer, unpark
+from sensorium_plugins.sources._kafka_consumer import open_consumer, unpark, warn_of_gone
 from sensorium_plugins.sources._kafka_ends import KafkaEnds
 from sensorium_plugins.sources._kafka_places import KafkaPlace
 
@@ -259,6 +259,8 @@ class KafkaSource(Source):
                     commits[place.partition][place] = (found.offset, found.metadata)
         stored = {number: Cut.read(them) for number, them in commits.items()}
         offsets = {place: it[0] for them in commits.values() for place, it in them.items()}
+        with kafka_errors(self.config, "finding where to begin"):
+            warn_of_gone(self._consumer, offsets)
         fresh = [place for place in self._places if place not in offsets]
         self._begin({**offsets, **self._starts(fresh)})
         for cut in stored.values():

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import Any, Final
 
+from sensorium.plugin import TopicPartition
 from sensorium_plugins._kafka import kafka_errors
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
 
-__all__ = ["open_consumer", "see_join_through", "unpark"]
+__all__ = ["open_consumer", "see_join_through", "unpark", "warn_of_gone"]
+
+_LOG = logging.getLogger("sensorium.ingest")
 
 _MS: Final = 1_000_000
 
@@ -87,3 +92,36 @@ def see_join_through(consumer: Any) -> None:
     coordinator = getattr(consumer, "_coordinator", None)
     if coordinator is not None:
         coordinator.request_rejoin()
+
+
+def warn_of_gone(consumer: Any, offsets: Mapping[TopicPartition, int]) -> None:
+    """Say loudly which records a group has still to read that its topics have no more.
+
+    The client goes on at what is left without a word, and nobody would know of the loss.
+
+    Parameters
+    ----------
+    consumer
+        A `kafka.KafkaConsumer`.
+    offsets
+        Per topic-partition, the offset that the group has committed.
+    """
+    from kafka import TopicPartition as Place
+
+    if not offsets:
+        return
+    begins = consumer.beginning_offsets([Place(*place) for place in offsets])
+    for (topic, number), begin in sorted((place[:2], begin) for place, begin in begins.items()):
+        wanted = offsets[TopicPartition(topic, number)]
+        if wanted < begin:
+            _LOG.warning(
+                "%s[%d]@%d: %d records are gone that the group has still to read; the log begins "
+                "at %d. They are lost, and sets that they belong to lack them: the topic keeps its "
+                "records for too short a time (retention.ms), or they were deleted",
+                topic,
+                number,
+                wanted,
+                begin - wanted,
+                begin,
+                extra={"event": "records_gone", "origin": f"{topic}[{number}]@{wanted}"},
+            )
