@@ -12,7 +12,13 @@ from sensorium.plugin import Assignee, Batch, Cut, Record, Source, TopicPartitio
 from sensorium_plugins._kafka import kafka_errors
 from sensorium_plugins._kafka_log import KafkaLog
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
-from sensorium_plugins.sources._kafka_consumer import open_consumer, unpark, warn_of_gone
+from sensorium_plugins.sources._kafka_consumer import (
+    open_consumer,
+    pause_only,
+    position_of,
+    unpark,
+    warn_of_gone,
+)
 from sensorium_plugins.sources._kafka_ends import KafkaEnds
 from sensorium_plugins.sources._kafka_places import KafkaPlace
 
@@ -129,7 +135,7 @@ class KafkaSource(Source):
             own = TopicPartition(*place[:2])
             ends = (self._consumer.highwater(place), self._known_ends.get(own))
             known = [end for end in ends if end is not None]
-            position = self._consumer.position(place, timeout_ms=0) if known else None
+            position = position_of(self._consumer, own, 0) if known else None
             if position is not None:
                 lag[own] = max(max(known) - position, 0)
         return lag
@@ -358,11 +364,8 @@ class KafkaSource(Source):
     # How far it has been read.
 
     def _apply_pauses(self) -> None:
-        assigned = self._consumer.assignment()
         waits = {place for place, state in self._places.items() if state.waits}
-        paused = [it for it in assigned if TopicPartition(*it[:2]) in self._paused | waits]
-        self._consumer.pause(*paused)
-        self._consumer.resume(*(set(assigned) - set(paused)))
+        pause_only(self._consumer, self._paused | waits)
 
     def _reached(self) -> dict[TopicPartition, int]:
         """Positions that have just been reached and that somebody waits for."""
@@ -376,10 +379,7 @@ class KafkaSource(Source):
         return found
 
     def _position(self, place: TopicPartition) -> int | None:
-        from kafka import TopicPartition as Place
-
-        position: int | None = self._consumer.position(Place(*place), timeout_ms=1_000)
-        return position
+        return position_of(self._consumer, place, 1_000)
 
     def _progress(self, busy: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """How far the partitions count as read that gave nothing, because nothing is there."""

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from sensorium.plugin import TopicPartition
 from sensorium_plugins._kafka import kafka_errors
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
 
-__all__ = ["open_consumer", "see_join_through", "unpark", "warn_of_gone"]
+__all__ = [
+    "open_consumer",
+    "pause_only",
+    "position_of",
+    "see_join_through",
+    "unpark",
+    "warn_of_gone",
+]
 
 _LOG = logging.getLogger("sensorium.ingest")
 
@@ -125,3 +133,32 @@ def warn_of_gone(consumer: Any, offsets: Mapping[TopicPartition, int]) -> None:
                 begin,
                 extra={"event": "records_gone", "origin": f"{topic}[{number}]@{wanted}"},
             )
+
+
+def position_of(consumer: Any, place: TopicPartition, timeout_ms: int) -> int | None:
+    """Where a partition is read next; None where that is not known within the time.
+
+    Nor is it while the partition is not assigned: it may have been lost to the group, on the
+    client's own thread, before anybody was told of it.
+    """
+    from kafka import TopicPartition as Place
+    from kafka.errors import IllegalStateError
+
+    try:
+        position: int | None = consumer.position(Place(*place), timeout_ms=timeout_ms)
+    except IllegalStateError:
+        return None
+    return position
+
+
+def pause_only(consumer: Any, places: Collection[TopicPartition]) -> None:
+    """Pause these of the partitions that are assigned, and no others.
+
+    One that is lost meanwhile, as of `position_of`, has nothing that could be paused.
+    """
+    from kafka.errors import IllegalStateError
+
+    for place in consumer.assignment():
+        change = consumer.pause if TopicPartition(*place[:2]) in places else consumer.resume
+        with suppress(IllegalStateError):
+            change(place)

@@ -33,6 +33,10 @@ def broker(own: OwnBroker) -> str:
     return own.addresses["PLAINTEXT"]
 
 
+#: The shorter one is over before the broker goes on, which then knows the member no more.
+SESSION = {"kept": "60s", "lost": "2s"}
+
+
 class Feeder:
     """Sends a chunk of each stream every tenth of a second while it is told to."""
 
@@ -86,8 +90,14 @@ def firing(server: Prometheus) -> set[str]:
     return {it["metric"]["alertname"] for it in server.query('ALERTS{alertstate="firing"}')}
 
 
+@pytest.mark.parametrize("membership", ["kept", "lost"])
 def test_a_broker_that_does_not_answer(
-    start: Any, watched: Any, own: OwnBroker, broker: str, pipeline_file: Callable[..., Path]
+    start: Any,
+    watched: Any,
+    own: OwnBroker,
+    broker: str,
+    pipeline_file: Callable[..., Path],
+    membership: str,
 ) -> None:
     pipeline = pipeline_file(
         delivery="at_least_once",
@@ -95,7 +105,11 @@ def test_a_broker_that_does_not_answer(
         observe={"stall_after": "2s"},
     )
     fields = json.loads(pipeline.read_text())
-    fields["source"] |= {"group": "watch", "session_timeout": "6s", "margin": "100ms"}
+    fields["source"] |= {
+        "group": "watch",
+        "session_timeout": SESSION[membership],
+        "margin": "100ms",
+    }
     topics = [stream["topic"] for stream in fields["streams"].values()]
     for stream in fields["streams"].values():
         stream["max_delay"] = "1s"
@@ -122,8 +136,9 @@ def test_a_broker_that_does_not_answer(
             assert engine.health("live")["live"]
             assert server.value("sensorium_live") == 1
             assert server.value("sensorium_ready") == 0
-            [told] = [line for line in engine.log() if line.get("event") == "not_ready"]
-            assert "has not answered for" in told["message"]
+            told = [line for line in engine.log() if line.get("event") == "not_ready"]
+            assert all("has not answered for" in line["message"] for line in told)
+            assert told
             assert firing(server) <= {
                 "SensoriumNotReady",
                 "SensoriumNoPredictions",
@@ -139,7 +154,8 @@ def test_a_broker_that_does_not_answer(
         eventually(lambda: (server.value("sensorium_predictions_total") or 0) > predicted)
         eventually(lambda: not firing(server))
         assert "ready_again" in [line.get("event") for line in engine.log()]
-        # Told, and not in a flood.
-        told = Counter(line.get("event") for line in engine.log()) - before
-        assert sum(told.values()) < 40, told
+        # Told, and not in a flood: of each kind, three lines a minute. The client tries again every
+        # few milliseconds, and has a dozen kinds of line for that.
+        told_since = Counter(line.get("event") for line in engine.log()) - before
+        assert sum(told_since.values()) < 100, told_since
         assert engine.process.poll() is None
