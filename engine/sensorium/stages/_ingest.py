@@ -170,30 +170,30 @@ class Ingest:
         if again:
             return self._read_again(records)
         out = Ingested()
-        now: int | None = None
+        items, partitions = out.items, self._partitions
+        now = self._clock()
         read_up_to: dict[tuple[str, int], int] = {}
-        decoded = decode_stacks(records, self._router, self._modalities)
-        for record, ready in zip(records, decoded, strict=True):
-            arrived = record.arrived
-            if arrived is None:
-                if now is None:
-                    now = self._clock()
-                arrived = now
-            place = (record.topic, record.partition)
+        stacked = decode_stacks(records, self._router, self._modalities, now)
+        for topic in stacked.topics:
+            self._note_topic(topic)
+        for record, event in zip(records, stacked.events, strict=True):
+            arrived = now if record.arrived is None else record.arrived
+            partition = record.partition
+            place = (record.topic, partition)
             if read_up_to.get(place, _NEVER) < arrived:
                 read_up_to[place] = arrived
+            if event is not None:
+                if partitions.get(event.key) != partition:
+                    self._keep_together(event, record)
+                items.append((partition, event))
+                continue
             try:
-                if ready is None:
-                    self._record(record, arrived, out)
-                else:
-                    self._note_topic(record.topic)
-                    name, key, time, value, duration = ready
-                    origin = record.origin
-                    event = Event(name, key, time, value, origin, origin, arrived, duration)
-                    self._keep(event, record, out)
+                self._record(record, arrived, out)
             except _RefusedError as refused:
                 out.letters.append(refused.letter)
                 self.by_stream[refused.letter.stream or "-", "dead_letter"] += 1
+        for name, events in stacked.by_stream.items():
+            self._count(name, events)
         # A record proves that every stream of its topic has been read so far, also those that it
         # is not of, and also if it failed.
         for (topic, partition), log_time in read_up_to.items():
@@ -249,16 +249,16 @@ class Ingest:
             raise _refuse(
                 record, error, stream=name, key=key, time=time, plugin=modality.name
             ) from error
-        self._keep(event, record, out)
-
-    def _keep(self, event: Event, record: Record, out: Ingested) -> None:
-        name, partition, arrived = event.stream, record.partition, event.arrived
-        if self._partitions.get(event.key) != partition:
+        if self._partitions.get(key) != record.partition:
             self._keep_together(event, record)
-        out.items.append((partition, event))
-        self.by_stream[name, "event"] += 1
-        if self.newest.get(name, _NEVER) < arrived:  # type: ignore[operator]
-            self.newest[name] = arrived  # type: ignore[assignment]
+        out.items.append((record.partition, event))
+        self._count(name, [event])
+
+    def _count(self, stream: str, events: Sequence[Event]) -> None:
+        self.by_stream[stream, "event"] += len(events)
+        newest = max([event.arrived for event in events])  # type: ignore[type-var]
+        if self.newest.get(stream, _NEVER) < newest:  # type: ignore[operator]
+            self.newest[stream] = newest  # type: ignore[assignment]
 
     def _note_topic(self, topic: str) -> None:
         if self._has_topics or topic in self._files:

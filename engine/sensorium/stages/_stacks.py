@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
 
+from sensorium.events import Event
 from sensorium.plugin import Modality, Record
 from sensorium.stages._routing import Router
+from sensorium.wire import Layout, Stack
 
-__all__ = ["Decoded", "decode_stacks"]
+__all__ = ["Stacked", "decode_stacks"]
 
 #: Fewer are not worth the arrays that a stack takes.
 _FEWEST: Final = 8
@@ -18,20 +22,30 @@ _MOST: Final = 128
 _LARGEST: Final = 4096
 
 
-class Decoded(NamedTuple):
-    """What is to be known of a record to make an event of it."""
+@dataclass(frozen=True, slots=True)
+class Stacked:
+    """The events of a batch of records that were made at once.
 
-    stream: str
-    key: str
-    time: int
-    value: Any
-    duration: int
+    Parameters
+    ----------
+    events
+        Per record, the event that reading and decoding it by itself gives; None where that has to
+        be done, and for every record at fault.
+    by_stream
+        The same events, by stream.
+    topics
+        Where they were read.
+    """
+
+    events: list[Event | None]
+    by_stream: dict[str, list[Event]]
+    topics: set[str]
 
 
 def decode_stacks(
-    records: Sequence[Record], router: Router, modalities: Mapping[str, Modality]
-) -> list[Decoded | None]:
-    """Decode the records that can be decoded together.
+    records: Sequence[Record], router: Router, modalities: Mapping[str, Modality], now: int
+) -> Stacked:
+    """Make events at once of the records that can be decoded together.
 
     Parameters
     ----------
@@ -41,48 +55,64 @@ def decode_stacks(
         Finds their streams.
     modalities
         Per stream, what decodes its payloads.
-
-    Returns
-    -------
-    list
-        Per record, what reading and decoding it by itself gives; None where that has to be done,
-        and for every record at fault.
+    now
+        The log time, in ns since the epoch, of records that carry none.
     """
-    decoded: list[Decoded | None] = [None] * len(records)
+    out = Stacked([None] * len(records), {}, set())
     alike: dict[tuple[str, int], list[int]] = {}
     for row, record in enumerate(records):
         data = record.data
         if type(data) is bytes and len(data) <= _LARGEST and not record.headers:
-            alike.setdefault((record.topic, len(data)), []).append(row)
-    for rows in alike.values():
+            place = (record.topic, len(data))
+            if place in alike:
+                alike[place].append(row)
+            else:
+                alike[place] = [row]
+    for (topic, _), rows in alike.items():
         if len(rows) < _FEWEST:
             continue
         for first in range(0, len(rows), _MOST):
-            _decode(records, rows[first : first + _MOST], router, modalities, decoded)
-    return decoded
+            for name, layout, stack in router.stacks(records, rows[first : first + _MOST]):
+                modality = modalities.get(name)
+                if modality is None or layout.content_type is not None:
+                    continue
+                # A plugin may raise anything; then each record is asked.
+                with suppress(Exception):
+                    made = _events(records, name, layout, stack, modality, now)
+                    for row, event in zip(stack.rows, made, strict=True):
+                        out.events[row] = event
+                    out.by_stream.setdefault(name, []).extend(made)
+                    out.topics.add(topic)
+    return out
 
 
-def _decode(
+def _events(
     records: Sequence[Record],
-    rows: Sequence[int],
-    router: Router,
-    modalities: Mapping[str, Modality],
-    decoded: list[Decoded | None],
-) -> None:
-    for name, layout, stack in router.stacks(records, rows):
-        modality = modalities.get(name)
-        if modality is None or layout.content_type is not None:
-            continue
-        try:
-            values = modality.decode_stack(stack.arrays)
-            if values is None or len(values) != len(stack.rows):
-                continue
-            duration = layout.duration
-            for row, key, time, value in zip(
-                stack.rows, stack.keys, stack.times, values, strict=True
-            ):
-                lasts = modality.duration(value) if duration is None else duration
-                if type(lasts) is int and lasts >= 0:
-                    decoded[row] = Decoded(name, key, time, value, lasts)
-        except Exception:  # noqa: S112 - a plugin may raise anything; each record is asked
-            continue
+    stream: str,
+    layout: Layout,
+    stack: Stack,
+    modality: Modality,
+    now: int,
+) -> list[Event]:
+    """The event of each row of a stack.
+
+    Raises
+    ------
+    Exception
+        If the modality does not decode stacks like this one, or one of its values is at fault.
+    """
+    values = modality.decode_stack(stack.arrays)
+    if values is None:
+        raise LookupError("it does not decode stacks of such arrays")
+    lasts = layout.duration
+    durations = [modality.duration(it) for it in values] if lasts is None else [lasts] * len(values)
+    events = []
+    for row, key, time, value, duration in zip(
+        stack.rows, stack.keys, stack.times, values, durations, strict=True
+    ):
+        record = records[row]
+        arrived = now if record.arrived is None else record.arrived
+        origin = record.origin
+        # By position, which costs half of it for every event.
+        events.append(Event(stream, key, time, value, origin, origin, arrived, duration))
+    return events

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from sensorium.events import DeadLetter, Prediction
 from sensorium.plugin import Batch, PluginConfig, Record, Sink, Source, TopicPartition
@@ -26,18 +26,25 @@ class MemorySource(Source):
     name = "memory"
 
     def __init__(self, records: Iterable[Record | Batch] = (), *, ends: bool = True) -> None:
-        self._left = deque(records)
-        everything = list(self._left)
+        self._items = list(records)
+        self._at = 0
+        #: Where the batches stand among the records.
+        self._batches = deque(at for at, it in enumerate(self._items) if isinstance(it, Batch))
         self._ends = ends
         self.closed = False
         """Whether it was closed."""
         partitions: set[TopicPartition] = set()
-        for item in everything:
+        for item in self._items:
             batch = item if isinstance(item, Batch) else Batch([item])
             partitions.update(TopicPartition(it.topic, it.partition) for it in batch.records)
             partitions.update(batch.progress)
         self._partitions = sorted({it.partition for it in partitions}) or [0]
         super().__init__(PluginConfig(), sorted({it.topic for it in partitions}))
+
+    @property
+    def left(self) -> int:
+        """How many of the records and batches have not been given."""
+        return len(self._items) - self._at
 
     def partitions(self) -> Sequence[int]:
         """The partition numbers of the records."""
@@ -45,18 +52,18 @@ class MemorySource(Source):
 
     def poll(self, limit: int, timeout: float) -> Batch:
         """Up to `limit` records, or one batch; it never waits."""
-        if self._left and isinstance(self._left[0], Batch):
-            batch = self._left.popleft()
+        items, at = self._items, self._at
+        stop = self._batches[0] if self._batches else len(items)
+        if at == stop and self._batches:
+            self._batches.popleft()
+            self._at += 1
+            batch = items[at]
             assert isinstance(batch, Batch)
-            done = batch.ended or (self._ends and not self._left)
+            done = batch.ended or (self._ends and self._at == len(items))
             return Batch(batch.records, batch.progress, ended=done)
-        records: list[Record] = []
-        while len(records) < limit and self._left and isinstance(self._left[0], Record):
-            record = self._left.popleft()
-            assert isinstance(record, Record)
-            records.append(record)
-        progress: Mapping[TopicPartition, int] = {}
-        return Batch(records, progress, ended=self._ends and not self._left)
+        self._at = min(at + limit, stop)
+        records = [it for it in items[at : self._at] if isinstance(it, Record)]
+        return Batch(records, ended=self._ends and self._at == len(items))
 
     def close(self) -> None:
         """Note that it was closed."""

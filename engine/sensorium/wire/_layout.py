@@ -25,7 +25,6 @@ __all__ = ["Layout", "Stack", "layout_of"]
 
 #: A time of this century is written as an unsigned number of 64 bits.
 _TIME: Final = 0xCF
-_UINT64: Final = struct.Struct(">Q")
 #: Per head byte of an extension, how many bytes hold its length.
 _EXTENSIONS: Final = {0xC7: 1, 0xC8: 2, 0xC9: 4}
 #: Per head byte of a number, how many bytes it has.
@@ -46,8 +45,8 @@ class Layout:
     ----------
     head, middle, tail
         The bytes before the key, between key and time, and between the time and the elements.
-    key, time, elements
-        Where these begin; the key ends where `middle` begins.
+    parts
+        Cuts the bytes before the elements into `head`, key, `middle`, time and `tail`.
     stream, content_type, duration
         As of `Envelope`.
     shape, dtype
@@ -57,9 +56,7 @@ class Layout:
     head: bytes
     middle: bytes
     tail: bytes
-    key: int
-    time: int
-    elements: int
+    parts: struct.Struct
     stream: str | None
     content_type: str | None
     duration: int | None
@@ -75,22 +72,14 @@ class Layout:
             What `read_envelope` gives; None where that has to look: `data` is laid out in
             another way, or there is something wrong with it.
         """
-        time_at = self.time
-        key_end = time_at - len(self.middle)
-        if not (
-            data.startswith(self.head)
-            and data.startswith(self.middle, key_end)
-            and data.startswith(self.tail, time_at + 8)
-        ):
-            return None
-        time: int = _UINT64.unpack_from(data, time_at)[0]
-        if time > INT64_MAX:
+        head, key, middle, time, tail = self.parts.unpack_from(data)
+        if head != self.head or middle != self.middle or tail != self.tail or time > INT64_MAX:
             return None
         try:
-            key = data[self.key : key_end].decode()
+            key = key.decode()
         except UnicodeDecodeError:
             return None
-        array: Any = np.ndarray(self.shape, self.dtype, data, self.elements)
+        array: Any = np.ndarray(self.shape, self.dtype, data, self.parts.size)
         payload = Payload(array, self.content_type, record.headers)
         return Envelope(self.stream, key, time, payload, None, self.duration)
 
@@ -107,28 +96,28 @@ class Layout:
         Stack
             Those of which `read` gives an envelope, with what it gives.
         """
-        size, time_at = len(data[0]), self.time
-        middle = time_at - len(self.middle)
-        every = np.frombuffer(b"".join(data), np.uint8).reshape(len(data), size)
-        alike = np.ones(len(data), np.bool_)
-        for at, part in ((0, self.head), (middle, self.middle), (time_at + 8, self.tail)):
-            if part:
-                alike &= (every[:, at : at + len(part)] == np.frombuffer(part, np.uint8)).all(1)
-        times = every[:, time_at : time_at + 8].copy().view(">u8")[:, 0]
-        alike &= times <= INT64_MAX
+        rows: list[int] = []
         keys: list[str] = []
-        rows = np.flatnonzero(alike).tolist()
-        for row in rows:
+        times: list[int] = []
+        elements: list[bytes] = []
+        cut, first = self.parts.unpack_from, self.parts.size
+        for row, one in enumerate(data):
+            # As in `read`, without its call for each.
+            head, key, middle, time, tail = cut(one)
+            if head != self.head or middle != self.middle or tail != self.tail or time > INT64_MAX:
+                continue
             try:
-                keys.append(data[row][self.key : middle].decode())
+                keys.append(key.decode())
             except UnicodeDecodeError:
-                alike[row] = False
-        rows = np.flatnonzero(alike).tolist()
-        # A copy: aligned, and free of the bytes of what is not in it.
-        elements = every[rows, self.elements :].tobytes()
-        arrays = np.frombuffer(elements, self.dtype) if elements else np.empty(0, self.dtype)
+                continue
+            rows.append(row)
+            times.append(time)
+            elements.append(one[first:])
+        # One buffer: aligned, and free of the bytes of what is not in it.
+        together = b"".join(elements)
+        arrays = np.frombuffer(together, self.dtype) if together else np.empty(0, self.dtype)
         arrays = arrays.reshape(len(rows), *self.shape)
-        return Stack(rows, keys, times[rows].tolist(), arrays)
+        return Stack(rows, keys, times, arrays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +163,12 @@ def layout_of(data: bytes, envelope: Envelope) -> Layout | None:
     dtype, shape, _ = read_header(data[array_at:elements])
     if dtype.kind == "b" or not dtype.isnative:  # to be looked at, or copied
         return None
+    head, middle, tail = data[:key_at], data[key_end:time_at], data[time_end:elements]
     return Layout(
-        head=data[:key_at],
-        middle=data[key_end:time_at],
-        tail=data[time_end:elements],
-        key=key_at,
-        time=time_at,
-        elements=elements,
+        head=head,
+        middle=middle,
+        tail=tail,
+        parts=struct.Struct(f">{key_at}s{key_end - key_at}s{len(middle)}sQ{len(tail)}s"),
         stream=envelope.stream,
         content_type=envelope.payload.content_type,
         duration=envelope.duration,

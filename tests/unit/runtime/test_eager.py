@@ -76,7 +76,7 @@ def test_events_are_encoded_before_their_sets_settle(
         """Gives the second event, which settles the first, when that has been encoded."""
 
         def poll(self, limit: int, timeout: float) -> Batch:
-            if self._left and len(self._left) == 1:
+            if self.left == 1:
                 assert encoded.wait(30)
             return super().poll(limit, timeout)
 
