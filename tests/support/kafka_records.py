@@ -14,6 +14,16 @@ from sensorium.wire import Envelope, write_envelope
 SECOND = 1_000_000_000
 
 
+def make_topics(address: str, names: Sequence[str]) -> None:
+    """Make topics of one partition, whose records the broker stamps."""
+    from kafka.admin import KafkaAdminClient, NewTopic
+
+    admin = KafkaAdminClient(bootstrap_servers=address)
+    stamped = {"message.timestamp.type": "LogAppendTime"}
+    admin.create_topics([NewTopic(name, 1, 1, topic_configs=stamped) for name in names])
+    admin.close()
+
+
 def send(broker: str, topic: str, records: Sequence[Mapping[str, Any]]) -> None:
     """Send records, each the keyword arguments of ``KafkaProducer.send``, and wait for them."""
     from kafka import KafkaProducer

@@ -6,7 +6,6 @@ import copy
 import time as wall
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Mapping
-from dataclasses import replace
 
 from sensorium.align._build import Builder, in_order
 from sensorium.align._horizon import horizon
@@ -179,11 +178,15 @@ class Aligner:
             stream = by_name[event.stream]
             arrived = event.arrived
             if arrived is None or stream.offset:
-                event, arrived = self._corrected(event, stream)  # noqa: PLW2901
+                event, arrived = stream.corrected(event, self._clock)  # noqa: PLW2901
             if not batches or (limited and self._keys.full_for(event.key)):
                 self._flush(touched, settled)
             if arrived > stream.log_time:
-                stream.read_up_to(arrived)
+                # As `read_up_to`.
+                stream.log_time = arrived
+                bound = arrived - stream.max_delay
+                if bound > stream.shared_bound:
+                    stream.shared_bound = bound
             key = live.get(event.key)
             if key is None or limited:
                 key = self._keys.heard(event.key)
@@ -210,8 +213,14 @@ class Aligner:
                 self._refuse(event, Fate.LATE, stream, key)
                 continue
             bound = time - stream.lateness
-            if bound > own.bound and own.raise_bound(bound, stream.log_time, self._least):
-                touched[key] = None
+            if bound > own.bound:
+                # As `raise_bound`.
+                own.bound = bound
+                if own.history is not None:
+                    own.history.note(stream.log_time, bound, self._least)
+                if bound >= own.wake_bound:
+                    own.wake_bound = INFINITY
+                    touched[key] = None
             view.key = key
             entry = Entry(event, stream.log_time)  # type: ignore[arg-type]
             if memory is not None:
@@ -302,7 +311,9 @@ class Aligner:
         """The state at this moment; what happens afterwards does not change it."""
         state = {name: value for name, value in vars(self).items() if name not in _SHARED}
         shared = {name: getattr(self, name) for name in _SHARED}
-        return Snapshot({**shared, **copy.deepcopy(state, _keep_events(self))})
+        # Under this memo what is immutable is shared, not copied.
+        kept = {id(part): part for part in (*self._specs, self._policy, self._clock)}
+        return Snapshot({**shared, **copy.deepcopy(state, kept)})
 
     @classmethod
     def restore(cls, snapshot: Snapshot) -> Aligner:
@@ -328,13 +339,7 @@ class Aligner:
         if fate is Fate.LATE and self._late is not None:
             self._late.append(event)
         if self._trace is not None:
-            self._trace.refused(event, fate, _standing(stream, key))
-
-    def _corrected(self, event: Event, stream: StreamState) -> tuple[Event, int]:
-        """An event with the stream's offset added to its time and with a log time; and this."""
-        arrived = self._clock() if event.arrived is None else event.arrived
-        time = event.time + stream.offset
-        return replace(event, time=time, id=event.id, arrived=arrived), arrived
+            self._trace.refused(event, fate, Standing.of(stream, key))
 
     # What moves, and what that settles.
 
@@ -376,7 +381,7 @@ class Aligner:
         found = [build(key.key, one) for one in key.matcher.settle(self._view)]
         settled += found
         if found and self._trace is not None:
-            standing = {stream.name: _standing(stream, key) for stream in self._streams}
+            standing = {stream.name: Standing.of(stream, key) for stream in self._streams}
             for one in found:
                 self._trace.settled(one, standing)
 
@@ -393,12 +398,3 @@ class Aligner:
 
 #: Attributes that never change and are shared by all copies.
 _SHARED = ("_policy", "_clock", "_builder", "_distinct", "_horizon")
-
-
-def _standing(stream: StreamState, key: KeyState) -> Standing:
-    return Standing(key.streams[stream.index].bound, stream.shared_bound, stream.log_time)
-
-
-def _keep_events(aligner: Aligner) -> dict[int, object]:
-    """A memo for `copy.deepcopy` under which what is immutable is shared, not copied."""
-    return {id(part): part for part in (*aligner._specs, aligner._policy, aligner._clock)}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import replace
 from heapq import heappop
 
 from sensorium.durations import INFINITY, Duration
+from sensorium.events import Event
 from sensorium.plugin import Matcher, StreamSpec
 
 __all__ = ["History", "KeyState", "KeyStream", "StreamState", "forget_records"]
@@ -89,6 +91,11 @@ class StreamState:
         bound = log_time - self.max_delay
         if bound > self.shared_bound:
             self.shared_bound = bound
+
+    def corrected(self, event: Event, clock: Callable[[], int]) -> tuple[Event, int]:
+        """An event with the offset added to its time and with a log time; and this."""
+        arrived = clock() if event.arrived is None else event.arrived
+        return replace(event, time=event.time + self.offset, id=event.id, arrived=arrived), arrived
 
     def promise(self, bound: Duration, floor: Duration) -> None:
         """Nothing older than `bound` will count, for any key."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sensorium.align._memory import Memory
-from sensorium.align._state import StreamState
+from sensorium.align._state import KeyState, StreamState
 from sensorium.align._view import KeyView
 from sensorium.durations import Duration
 from sensorium.events import AlignedSet, Event, Fate
@@ -34,6 +34,11 @@ class Standing:
     own: Duration
     shared: Duration
     log_time: Duration
+
+    @classmethod
+    def of(cls, stream: StreamState, key: KeyState) -> Standing:
+        """That of now."""
+        return cls(key.streams[stream.index].bound, stream.shared_bound, stream.log_time)
 
     @property
     def bound(self) -> Duration:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,9 @@ from sensorium.events import Event, Fate
 from sensorium.plugin import Entry, Matcher, Policy, Settled, StreamSpec, View
 
 __all__ = ["Window", "event_time"]
+
+
+_NONE: Final[frozenset[int]] = frozenset()
 
 
 class Window(Policy):
@@ -138,37 +141,42 @@ class _WindowMatcher(Matcher):
         return not self._windows
 
     def add(self, stream: int, entry: Entry, view: View) -> bool:
-        windows, starts = self._windows, self._starts
-        first = starts[0] if starts else None
-        event, arrived, last = entry.event, entry.arrived, self._last
+        windows, starts, hop = self._windows, self._starts, self._hop
+        event = entry.event
         time = event.time
+        # As `_starts_over`, without a call and a range for every event.
+        first = time - self._offset
+        start = ((first - self._size) // hop + 1) * hop + self._offset
+        end = time + (event.duration or 1)
+        last_open = entry.arrived - self._last  # windows that start before are closed to it
+        soonest = starts[0] if starts else None
         pending = 0
-        for start in self._starts_over(event):
-            if arrived > start + last:
-                entry.mark(Fate.LATE)
-                continue
+        while start < end:
             window = windows.get(start)
-            if window is None:
-                if start <= self._evicted:
-                    entry.mark(Fate.EVICTED)
-                    continue
-                windows[start] = {stream: [entry]}
-                insort(starts, start)
-            elif stream not in window:
-                window[stream] = [entry]
-            else:
-                entries = window[stream]
-                if entries[-1].event.time > time:
+            if start < last_open:
+                entry.mark(Fate.LATE)
+            elif window is not None:
+                entries = window.get(stream)
+                if entries is None:
+                    window[stream] = [entry]
+                elif entries[-1].event.time > time:
                     insort(entries, entry, key=event_time)
                 else:
                     entries.append(entry)
-            pending += 1
+                pending += 1
+            elif start <= self._evicted:
+                entry.mark(Fate.EVICTED)
+            else:
+                windows[start] = {stream: [entry]}
+                insort(starts, start)
+                pending += 1
+            start += hop
         entry.pending = pending
         if not pending:
             view.release(entry)
             return False
         # Only the first window is waited for.
-        return bool(starts) and starts[0] != first
+        return starts[0] != soonest if starts else False
 
     def _starts_over(self, event: Event) -> range:
         """Starts of the windows that the event overlaps."""
@@ -210,15 +218,16 @@ class _WindowMatcher(Matcher):
 
     def _drop(self, start: int, view: View, fate: Fate = Fate.UNMATCHED) -> None:
         """Be done with a window; its entries have at least this fate."""
+        matched, release = fate is Fate.MATCHED, view.release
         for entries in self._windows.pop(start).values():
             for entry in entries:
-                if fate is Fate.MATCHED:
+                if matched:
                     entry.fate = fate
                 else:
                     entry.mark(fate)
-                entry.pending -= 1
-                if not entry.pending:
-                    view.release(entry)
+                entry.pending = pending = entry.pending - 1
+                if not pending:
+                    release(entry)
 
     def _close_for_now(
         self, start: int, unsettled: frozenset[int], view: View
@@ -276,4 +285,4 @@ class _WindowMatcher(Matcher):
                 if not view.passed(stream, deadline):
                     return None
                 unsettled.append(stream)
-        return frozenset(unsettled)
+        return frozenset(unsettled) if unsettled else _NONE

@@ -18,6 +18,9 @@ __all__ = ["Delivery"]
 
 #: How often a sink is flushed where there are no cuts.
 _FLUSH_EVERY_NS: Final = 1_000_000_000
+#: How often cuts are committed where the pipeline does not say.
+_COMMIT_NS: Final = 1_000_000_000
+_COMMIT_NS_EXACTLY_ONCE: Final = 100_000_000
 
 
 class Delivery:
@@ -41,7 +44,7 @@ class Delivery:
     exactly_once
         Whether the sink commits the cuts.
     interval
-        How far apart cuts are made, in ns.
+        How far apart cuts are made, in ns; None for a second, or a tenth where exactly once.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class Delivery:
         journal: Journal,
         *,
         exactly_once: bool,
-        interval: Duration,
+        interval: Duration | None,
     ) -> None:
         self._source = source
         self._sink = sink
@@ -63,6 +66,8 @@ class Delivery:
         self._tally = tally
         self._journal = journal
         self._exactly_once = exactly_once
+        if interval is None:
+            interval = _COMMIT_NS_EXACTLY_ONCE if exactly_once else _COMMIT_NS
         self._interval = interval
         self._marked_at: float = -INFINITY
         self._outstanding: Marker | None = None

@@ -22,6 +22,7 @@ from sensorium.runtime._arrivals import Arrivals
 from sensorium.runtime._delivery import Delivery
 from sensorium.runtime._end import EndWatch
 from sensorium.runtime._flight import Flight
+from sensorium.runtime._garbage import rare_collections
 from sensorium.runtime._intake import Intake, ingest_streams
 from sensorium.runtime._lane import Marker
 from sensorium.runtime._microbatch import Worked
@@ -44,9 +45,6 @@ _POLL_SECONDS: Final = 0.1
 #: The same while models work, so that their results are not kept waiting.
 _POLL_SECONDS_IN_FLIGHT: Final = 0.002
 _POLL_RECORDS: Final = 1024
-#: How often cuts are committed where the pipeline does not say.
-_COMMIT_NS: Final = 1_000_000_000
-_COMMIT_NS_EXACTLY_ONCE: Final = 100_000_000
 _TICK_EVERY_NS: Final = 1_000_000_000
 _LATENCIES_KEPT: Final = 65_536
 
@@ -129,9 +127,6 @@ class Line:
         self._intake = Intake(pipeline, self._ingest, clock, self._tally, source)
         self._emitter = Emitter(pipeline.name, list(pipeline.streams), tasks, model)
         self._outbox = Outbox(flight, runtime.batch.size, runtime.batch.wait, self._launching)
-        interval = runtime.commit_interval
-        if interval is None:
-            interval = _COMMIT_NS_EXACTLY_ONCE if exactly_once else _COMMIT_NS
         self._delivery = Delivery(
             source,
             sink,
@@ -140,7 +135,7 @@ class Line:
             self._tally,
             self._journal,
             exactly_once=exactly_once,
-            interval=interval,
+            interval=runtime.commit_interval,
         )
         self._pressure = Pressure(
             source,
@@ -175,6 +170,7 @@ class Line:
             closing.callback(self._flight.close, abandon=True)
             closing.callback(self._ahead.close)
             closing.enter_context(HealthWatch(self._health, self._journal))
+            closing.enter_context(rare_collections())
             self._delivery.begin()
             if self._source.keeps_cuts:
                 self._health.partitions = 0

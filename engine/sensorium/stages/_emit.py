@@ -121,12 +121,9 @@ class Emitter:
 
     def _shared(self, it: TaskResult, shares: Sequence[float], aligned: AlignedSet) -> TaskResult:
         """The result, with how much each stream that was there counted."""
-        members = aligned.members
-        there = {
-            name: share
-            for name, share in zip(self._streams, shares, strict=True)
-            if name in members
-        }
+        there = dict(zip(self._streams, shares, strict=True))
+        if len(aligned.members) < len(there):
+            there = {name: share for name, share in there.items() if name in aligned.members}
         return TaskResult(it.label, it.score, it.scores, it.labels, it.values, there)
 
 

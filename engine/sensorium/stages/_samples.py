@@ -20,19 +20,28 @@ def samples_of(sets: Sequence[AlignedSet], stream: str) -> tuple[list[int], list
     rows, items
         The rows of the sets that have events of the stream, and for each of them its samples.
     """
-    rows = [row for row, aligned in enumerate(sets) if aligned.members.get(stream)]
-    events = [event for row in rows for event in sets[row].members[stream]]
+    found = [
+        (row, aligned, members)
+        for row, aligned in enumerate(sets)
+        if (members := aligned.members.get(stream))
+    ]
+    events = [event for _, _, members in found for event in members]
     # One array for all, of which each item has its part.
     times = np.array([event.time for event in events], dtype=np.int64)
     durations = np.array([event.duration for event in events], dtype=np.int64)
     values = [event.value for event in events]
-    items, first = [], 0
-    for row in rows:
-        aligned = sets[row]
-        last = first + len(aligned.members[stream])
-        part = slice(first, last)
+    rows, items, first = [], [], 0
+    for row, aligned, members in found:
+        last = first + len(members)
+        rows.append(row)
         items.append(
-            Samples(times[part], durations[part], values[part], aligned.start, aligned.end)
+            Samples(
+                times[first:last],
+                durations[first:last],
+                values[first:last],
+                aligned.start,
+                aligned.end,
+            )
         )
         first = last
     return rows, items

@@ -112,7 +112,7 @@ def _events(
     ):
         record = records[row]
         arrived = now if record.arrived is None else record.arrived
-        origin = record.origin
+        origin = f"{record.topic}/{record.partition}/{record.offset}"
         # By position, which costs half of it for every event.
         events.append(Event(stream, key, time, value, origin, origin, arrived, duration))
     return events

@@ -103,6 +103,25 @@ def watched(tmp_path: Path) -> Iterator[Callable[[Any], Prometheus]]:
         yield watch
 
 
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Install plugins, as a module's name and text, for the engines that are started."""
+
+    def write(name: str, text: str) -> None:
+        info = tmp_path / "site" / f"{name}-1.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (info / "entry_points.txt").write_text(f"[sensorium]\n{name} = {name}_plugin\n")
+        (info.parent / f"{name}_plugin.py").write_text(text)
+        monkeypatch.setenv(
+            "PYTHONPATH",
+            os.pathsep.join(filter(None, [str(info.parent), os.environ.get("PYTHONPATH")])),
+        )
+        monkeypatch.syspath_prepend(str(info.parent))
+
+    return write
+
+
 def _ready(engine: Engine) -> bool:
     assert engine.process.poll() is None, engine.log()
     return bool(engine.health("ready")["ready"])

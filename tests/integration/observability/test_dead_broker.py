@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from kafka_broker import NoBrokerError, OwnBroker, own_broker
-from kafka_records import chunk, send
+from kafka_records import chunk, make_topics, send
 from prometheus_server import Prometheus, eventually
 
 
@@ -74,15 +74,6 @@ class Feeder:
                 continue
             for topic in self._topics:
                 send(self._address, topic, [chunk("wrist", time.time_ns())])
-
-
-def make_topics(address: str, names: Sequence[str]) -> None:
-    from kafka.admin import KafkaAdminClient, NewTopic
-
-    admin = KafkaAdminClient(bootstrap_servers=address)
-    stamped = {"message.timestamp.type": "LogAppendTime"}
-    admin.create_topics([NewTopic(name, 1, 1, topic_configs=stamped) for name in names])
-    admin.close()
 
 
 def firing(server: Prometheus) -> set[str]:

@@ -4,9 +4,9 @@ and what the runbook says ends it. Real engine, real Prometheus, the shipped rul
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -146,18 +146,9 @@ def test_a_topic_is_full_of_poison(start: Any, watched: Any) -> None:
 
 
 @pytest.fixture
-def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+def hanging(tmp_path: Path, install: Callable[[str, str], None]) -> tuple[Path, Path]:
     """A pipeline whose model hangs while a file is not there, and that file."""
-    info = tmp_path / "site" / "hanging-1.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hanging\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[sensorium]\nhanging = hanging_plugin\n")
-    (info.parent / "hanging_plugin.py").write_text(HANGING)
-    monkeypatch.setenv(
-        "PYTHONPATH",
-        os.pathsep.join(filter(None, [str(info.parent), os.environ.get("PYTHONPATH")])),
-    )
-    monkeypatch.syspath_prepend(str(info.parent))
+    install("hanging", HANGING)
     needs, pipeline = tmp_path / "needed", tmp_path / "hangs.yaml"
     needs.touch()
     pipeline.write_text(PIPELINE.format(needs=needs))

@@ -39,7 +39,10 @@ def test_ray_exports_what_the_local_executor_serves(
     try:
         with prometheus(tmp_path, {"sensorium-ray": [f"127.0.0.1:{port}"]}) as server:
             mine = '{pipeline="adding"}'
-            eventually(lambda: server.value(f"sum(sensorium_predictions_total{mine})"), 240)
+            try:
+                eventually(lambda: server.value(f"sum(sensorium_predictions_total{mine})"), 240)
+            except AssertionError as error:
+                raise AssertionError(f"{error}; {_what_there_is(server)}") from None
             _same_series(server)
             increasing = 'rate(sensorium_stage_seconds_bucket{pipeline="adding"}[1m])'
             slowest = f"histogram_quantile(0.99, sum by (le) ({increasing}))"
@@ -49,6 +52,13 @@ def test_ray_exports_what_the_local_executor_serves(
     finally:
         executor.stop(now=True)
         thread.join(60)
+
+
+def _what_there_is(server: Prometheus) -> str:
+    """What Ray's agent exports instead."""
+    up = [it["value"][1] for it in server.query('up{job="sensorium-ray"}')]
+    names = [it["metric"]["__name__"] for it in server.query('group by (__name__) ({job!=""})')]
+    return f"up: {up}; {len(names)} metrics: {sorted(names)}"
 
 
 def _same_series(server: Prometheus) -> None:

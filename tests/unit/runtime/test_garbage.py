@@ -1,0 +1,31 @@
+"""Cycles are looked for rarely while a pipeline runs, and as before afterwards."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from sensorium.runtime._garbage import rare_collections
+
+
+@pytest.fixture
+def threshold() -> Iterator[tuple[int, int, int]]:
+    before = gc.get_threshold()
+    yield before
+    gc.set_threshold(*before)
+
+
+def test_it_is_rare_inside_and_as_before_outside(threshold: tuple[int, int, int]) -> None:
+    gc.set_threshold(700, 10, 10)
+    with rare_collections():
+        assert gc.get_threshold() == (20_000, 10, 10)
+    assert gc.get_threshold() == (700, 10, 10)
+
+
+@pytest.mark.parametrize("first", [0, 50_000])
+def test_what_somebody_has_set_stays(threshold: tuple[int, int, int], first: int) -> None:
+    gc.set_threshold(first, 5, 5)
+    with rare_collections():
+        assert gc.get_threshold() == (first, 5, 5)
