@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -83,3 +83,7 @@ class TracedView(KeyView):
     def release(self, entry: Entry) -> None:
         super().release(entry)
         self.trace.released(entry.event, entry.fate)
+
+    def release_all(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self.release(entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from heapq import heappush
 
 from sensorium.align._memory import Memory
@@ -104,3 +105,11 @@ class KeyView(View):
             self.memory.drop(entry)
         if self.late is not None and entry.fate is Fate.LATE:
             self.late.append(entry.event)
+
+    def release_all(self, entries: Iterable[Entry]) -> None:
+        if self.memory is not None or self.late is not None:
+            super().release_all(entries)
+            return
+        fates = self.fates
+        for entry in entries:
+            fates[entry.fate] += 1

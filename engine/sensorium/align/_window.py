@@ -188,10 +188,17 @@ class _WindowMatcher(Matcher):
 
     def settle(self, view: View) -> Iterable[Settled]:
         settled: list[Settled] = []
+        # Up to there every window has settled, whatever its deadline would have been.
+        settled_until: Duration = -INFINITY
+        if self._starts and self._deadline == INFINITY:
+            settled_until = min([view.bound(stream) for stream in range(self._streams)])
         # Windows close in the order of their ends: what keeps one open keeps all later ones.
         while self._starts:
             start = self._starts[0]
-            unsettled = self._unsettled(start + self._size, self._deadline, view)
+            if start + self._size <= settled_until:
+                unsettled: frozenset[int] | None = _NONE
+            else:
+                unsettled = self._unsettled(start + self._size, self._deadline, view)
             if unsettled is None:
                 break
             del self._starts[0]
@@ -218,7 +225,7 @@ class _WindowMatcher(Matcher):
 
     def _drop(self, start: int, view: View, fate: Fate = Fate.UNMATCHED) -> None:
         """Be done with a window; its entries have at least this fate."""
-        matched, release = fate is Fate.MATCHED, view.release
+        matched, done = fate is Fate.MATCHED, []
         for entries in self._windows.pop(start).values():
             for entry in entries:
                 if matched:
@@ -227,7 +234,8 @@ class _WindowMatcher(Matcher):
                     entry.mark(fate)
                 entry.pending = pending = entry.pending - 1
                 if not pending:
-                    release(entry)
+                    done.append(entry)
+        view.release_all(done)
 
     def _close_for_now(
         self, start: int, unsettled: frozenset[int], view: View

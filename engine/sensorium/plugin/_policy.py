@@ -141,6 +141,11 @@ class View(ABC):
     def release(self, entry: Entry) -> None:
         """No set can use the entry any more: its fate is final."""
 
+    def release_all(self, entries: Iterable[Entry]) -> None:
+        """Release many, in their order; cheaper than one by one."""
+        for entry in entries:
+            self.release(entry)
+
 
 class Matcher(ABC):
     """The events of one key, and the sets that they form.

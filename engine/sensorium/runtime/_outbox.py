@@ -96,11 +96,8 @@ class Outbox:
         batch.sets.append(aligned)
         batch.settled.append(settled)
         batch.read.append(read)
-        size = 0
-        for events in aligned.members.values():
-            for event in events:
-                value = event.value
-                size += value.nbytes if type(value) is np.ndarray else value_bytes(value)
+        values = [event.value for events in aligned.members.values() for event in events]
+        size = sum([it.nbytes if type(it) is np.ndarray else value_bytes(it) for it in values])
         batch.bytes += size
         self.bytes += size
         self.sets += 1

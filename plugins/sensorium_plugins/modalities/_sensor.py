@@ -109,17 +109,21 @@ def decode_stack(
     """
     if arrays.dtype != _FLOAT32 or arrays.ndim != 3 or arrays.shape[2] != channels:
         return None
-    if not arrays.shape[1] or not (np.abs(arrays) <= _LARGEST).all():
+    if not arrays.shape[1] or not _is_finite(arrays):
         return None
     return list(arrays)
 
 
 def _finite(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    # A small sum of squares, in one call, tells that all is well; where it is large, infinite or
-    # NaN, the numbers are looked at. Comparing is False for NaN, so that finds it as well.
-    if not np.vdot(array, array) < _LARGEST and not (np.abs(array) <= _LARGEST).all():
+    if not _is_finite(array):
         raise PayloadError("the chunk holds a number that is NaN, infinite or beyond 1e18")
     return array
+
+
+def _is_finite(array: npt.NDArray[Any]) -> bool:
+    # A small sum of squares, in one call, tells that all is well; where it is large, infinite or
+    # NaN, the numbers are looked at. Comparing is False for NaN, so that finds it as well.
+    return bool(np.vdot(array, array) < _LARGEST or (np.abs(array) <= _LARGEST).all())
 
 
 def clip(item: Samples, clock: SampleClock) -> list[tuple[int, npt.NDArray[Any]]]:

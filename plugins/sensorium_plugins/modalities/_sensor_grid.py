@@ -103,9 +103,7 @@ class GridModality(TorchModality):
         signal = np.zeros((*shape, self.config.channels), dtype=np.float32)
         mask = np.zeros(shape, dtype=np.bool_)
         chunks = [chunk for item in items for chunk in item.values]
-        runs = None
-        if chunks and all(item.start < item.end for item in items):
-            runs = runs_of(items, chunks, self._clock, self._span, self._length)
+        runs = runs_of(items, chunks, self._clock, self._span, self._length) if chunks else None
         if runs is not None:
             runs.put(chunks, signal, mask)
         for row in np.flatnonzero(~mask.any(axis=1)).tolist():

@@ -84,7 +84,7 @@ def runs_of(
     Parameters
     ----------
     items
-        Sets that cover a span of time, each with one chunk at least.
+        Sets, each with one chunk at least.
     chunks
         The chunks of all of them.
     clock
@@ -95,18 +95,23 @@ def runs_of(
     Returns
     -------
     Runs or None
-        None where the numbers are too large for 64 bits.
+        None where the numbers are too large for 64 bits, or a set covers no span of time.
     """
     counts = [len(item.values) for item in items]
     samples = np.fromiter(map(len, chunks), np.int64, len(chunks))
     times = np.concatenate([item.times for item in items])
-    spans = [(item.start, max(item.start, item.end - span), item.end) for item in items]
-    if max(map(max, spans)) >= _FAR or min(map(min, spans)) <= -_FAR:
+    try:
+        starts = np.array([item.start for item in items], np.int64)
+        ends = np.array([item.end for item in items], np.int64)
+    except OverflowError:
+        return None
+    if starts.min() <= -_FAR or ends.max() >= _FAR or not (starts < ends).all():
         return None
     if times.max() >= _FAR or times.min() <= -_FAR:
         return None
     owner = np.repeat(np.arange(len(items)), counts)
-    start, anchor, end = np.array(spans, np.int64)[owner].T
+    anchor = np.maximum(starts, ends - span)[owner]
+    start, end = starts[owner], ends[owner]
     farthest = max(int((end - times).max()), int((times - start).max()))
     if not clock.fits(farthest, int(samples.max())):
         return None
