@@ -146,6 +146,8 @@ class Line:
             bytes_=runtime.in_flight.bytes,
             max_lead=runtime.max_lead,
         )
+        # What a poll gives is taken whole, so a small limit of sets needs small polls.
+        self._poll_records = min(_POLL_RECORDS, runtime.in_flight.sets)
         self._drain_seconds = float(runtime.drain) / 1e9
         self._arrivals = Arrivals()
         self._latencies: deque[tuple[int, int]] = deque(maxlen=_LATENCIES_KEPT)
@@ -258,7 +260,7 @@ class Line:
             self._wait_for_models(_POLL_SECONDS)
             return Batch()
         self._health.enter("source")
-        batch = self._source.poll(_POLL_RECORDS, self._patience())
+        batch = self._source.poll(self._poll_records, self._patience())
         self._health.enter()
         # A log says of what is quiet that it is; a file, or standard input, has nothing to say.
         asked = not self._source.local and self._tally.partitions > self._tally.paused

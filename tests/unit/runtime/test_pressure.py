@@ -87,6 +87,25 @@ def test_a_limit_of_less_than_a_set_is_one_set_at_a_time(
     assert len(sink.predictions) == 9
 
 
+def test_a_poll_takes_no_more_records_than_sets_may_be_in_flight(
+    host: PluginHost, make_pipeline: MakePipeline, kit: SimpleNamespace
+) -> None:
+    asked: list[int] = []
+
+    class Asked(MemorySource):
+        def poll(self, limit: int, timeout: float) -> Batch:
+            asked.append(limit)
+            return super().poll(limit, timeout)
+
+    records = [kit.record(s, float(t), t) for t in range(20) for s in "ab"]
+    for sets, most in ((5, 5), (4096, 1024)):
+        asked.clear()
+        pipeline = limited(make_pipeline(), sets=sets)
+        summary = LocalExecutor(pipeline, host, Asked(records), MemorySink()).run()
+        assert summary.predictions == 20
+        assert set(asked) == {most}
+
+
 def limited(pipeline: Pipeline, **limits: int) -> Pipeline:
     """The pipeline with limits of what is in flight."""
     runtime = pipeline.config.runtime
