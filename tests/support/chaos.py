@@ -1,4 +1,4 @@
-"""Engine processes that are killed, frozen, added and taken away while they read a real Kafka."""
+"""Engine processes and their broker, hurt in every way while they work on a real Kafka."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_COMMAND = [sys.executable, "-c", "import sys; from sensorium.cli import main; sys.exit(main())"]
+from kafka_broker import OwnBroker
+
+_MAIN = "import sys; from sensorium.cli import main; sys.exit(main())"
+#: Everything that can happen, killing most often; each round has all of them, in any order.
+EVERYTHING = (
+    "kill", "kill", "kill", "kill", "freeze", "leave", "come", "come",
+    "pause the broker", "restart the broker",
+)  # fmt: skip
 
 
 @dataclass
@@ -24,50 +31,76 @@ class Engines:
     ----------
     pipeline
         What all of them run.
+    broker
+        What they read from and write to.
     rng
-        Says what is done to whom.
-    freeze_seconds
-        How long a frozen process stands still: longer than the group waits for it.
+        Says what is done to whom, and when.
+    kinds
+        What is done in a round.
+    first
+        Python text that each process runs first: what makes it a bad engine, to see that it is
+        found out.
     """
 
     pipeline: Path
+    broker: OwnBroker
     rng: random.Random
-    freeze_seconds: float
+    kinds: Sequence[str] = EVERYTHING
+    first: str = ""
     faults: Counter[str] = field(default_factory=Counter)
+    _round: list[str] = field(default_factory=list)
     _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _frozen: list[tuple[float, subprocess.Popen[bytes]]] = field(default_factory=list)
+    _broker_until: float | None = None
 
     def start(self) -> None:
         log = self.pipeline.with_suffix(".log").open("ab")
-        self._running.append(
-            subprocess.Popen([*_COMMAND, "run", str(self.pipeline)], stdout=log, stderr=log)
-        )
+        command = [sys.executable, "-c", f"{self.first}\n{_MAIN}", "run", str(self.pipeline)]
+        self._running.append(subprocess.Popen(command, stdout=log, stderr=log))
 
     def hurt(self) -> None:
         """One more fault."""
-        kind = self.rng.choice(["kill", "kill", "freeze", "leave", "come"])
+        if not self._round:
+            self._round = list(self.kinds)
+            self.rng.shuffle(self._round)
+        kind = self._round.pop()
         if kind == "come" and len(self._running) > 2:
-            kind = "kill"
+            kind = "leave"
         self.faults[kind] += 1
         if kind == "come":
             self.start()
-            return
+        elif kind == "restart the broker":
+            self._let_the_broker_go_on()
+            self.broker.restart()
+        elif kind == "pause the broker":
+            if self._broker_until is None:
+                self.broker.pause()
+            # Some are shorter than the session time-out, some longer.
+            self._broker_until = time.monotonic() + self.rng.uniform(1, 5)
+        else:
+            self._hurt_one(kind)
+
+    def _hurt_one(self, kind: str) -> None:
         victim = self._running.pop(self.rng.randrange(len(self._running)))
         if kind == "kill":
             victim.kill()
             victim.wait(30)
         elif kind == "leave":
+            self._let_the_broker_go_on()  # it cannot leave without
             victim.terminate()
             victim.wait(60)
         else:
+            # For longer than the group waits for it.
             victim.send_signal(signal.SIGSTOP)
-            self._frozen.append((time.monotonic() + self.freeze_seconds, victim))
+            self._frozen.append((time.monotonic() + 5, victim))
         if len(self._running) < 2:
             self.start()
 
     def tend(self) -> None:
-        """Let those go on that have been frozen for long enough; replace what has ended."""
+        """Let go on what has stood still for long enough; replace what has ended."""
         now = time.monotonic()
+        if self._broker_until is not None and now >= self._broker_until:
+            self._let_the_broker_go_on()
         for until, victim in list(self._frozen):
             if now >= until:
                 self._frozen.remove((until, victim))
@@ -80,14 +113,21 @@ class Engines:
                 self.start()
 
     def calm(self) -> None:
-        """Let all that are frozen go on."""
+        """Let everything go on that stands still."""
+        self._let_the_broker_go_on()
         self._frozen = [(0.0, victim) for _, victim in self._frozen]
         self.tend()
 
     def stop(self) -> None:
+        self._let_the_broker_go_on()
         for one in [*self._running, *(victim for _, victim in self._frozen)]:
             one.kill()
             one.wait(30)
+
+    def _let_the_broker_go_on(self) -> None:
+        if self._broker_until is not None:
+            self._broker_until = None
+            self.broker.resume()
 
 
 @dataclass(frozen=True)
@@ -99,18 +139,30 @@ class Outcome:
     repeated: int
     wrong: int
     extra: int
+    examples: tuple[str, ...] = ()
+    """Some of what is lost, wrong or extra, for who has to find out why."""
 
     @classmethod
     def of(cls, found: list[dict[str, Any]], expected: Mapping[str, dict[str, Any]]) -> Outcome:
         counts = Counter(one["id"] for one in found)
+        lost = [one for identity, one in expected.items() if identity not in counts]
+        wrong = [
+            (one, expected[one["id"]])
+            for one in found
+            if one["id"] in expected and _essence(one) != _essence(expected[one["id"]])
+        ]
+        extra = [one for one in found if one["id"] not in expected]
+        examples = [f"lost: {_essence(it)}" for it in lost[:2]]
+        examples += [f"wrong: {_essence(it)} instead of {_essence(due)}" for it, due in wrong[:3]]
+        examples += [f"extra: {_essence(it)}" for it in extra[:2]]
         return cls(
             len(expected),
-            lost=len(expected.keys() - counts.keys()),
-            repeated=sum(count - 1 for count in counts.values()),
-            wrong=sum(_essence(it) != _essence(expected[it["id"]]) for it in found
-                      if it["id"] in expected),
-            extra=len(counts.keys() - expected.keys()),
-        )  # fmt: skip
+            len(lost),
+            sum(count - 1 for count in counts.values()),
+            len(wrong),
+            len({one["id"] for one in extra}),
+            tuple(examples),
+        )
 
 
 def _essence(prediction: dict[str, Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from sensorium.errors import CommitError, RunError
@@ -15,8 +15,8 @@ from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
 from sensorium_plugins.sources._kafka_consumer import (
     open_consumer,
     pause_only,
+    poll,
     position_of,
-    unpark,
     warn_of_gone,
 )
 from sensorium_plugins.sources._kafka_ends import KafkaEnds
@@ -102,14 +102,12 @@ class KafkaSource(Source):
         self._open()
         with kafka_errors(self.config, "reading"):
             try:
-                unpark(self._consumer)
-                found = self._consumer.poll(timeout_ms=round(timeout * 1000), max_records=limit)
+                fetched = poll(self._consumer, limit, timeout)
             finally:
                 error, self._error = self._error, None
                 if error is not None:
                     raise error
         now = self._clock()
-        fetched = {TopicPartition(*place[:2]): those for place, those in found.items()}
         waiting = [place for place, state in self._places.items() if state.waits]
         records: list[Record] = []
         for place in {**fetched, **dict.fromkeys(waiting)}:
@@ -392,14 +390,10 @@ class KafkaSource(Source):
         self._asked = now
         ends = self._ends.ask(quiet)
         self._known_ends.update(ends)
-        return {
-            place: now - int(self.config.margin)
-            for place in self._at_end(ends)
-            if place in self._places
-        }
+        read = now - int(self.config.margin)
+        return {place: read for place, end in ends.items() if self._is_at(place, end)}
 
-    def _at_end(self, ends: Mapping[TopicPartition, int]) -> Iterable[TopicPartition]:
-        for place, end in ends.items():
-            position = self._position(place)
-            if position is not None and position >= end:
-                yield place
+    def _is_at(self, place: TopicPartition, end: int) -> bool:
+        position = self._position(place)
+        # Asking for it may have cost the partition.
+        return position is not None and position >= end and place in self._places

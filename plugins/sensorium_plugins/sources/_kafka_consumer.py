@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -14,9 +15,9 @@ from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
 __all__ = [
     "open_consumer",
     "pause_only",
+    "poll",
     "position_of",
     "see_join_through",
-    "unpark",
     "warn_of_gone",
 ]
 
@@ -62,6 +63,36 @@ def open_consumer(config: KafkaSourceConfig) -> Any:
             isolation_level="read_committed",
             auto_offset_reset="earliest",
         )
+
+
+def poll(consumer: Any, limit: int, timeout: float) -> dict[TopicPartition, Sequence[Any]]:
+    """What a consumer gives within a time; nothing while the brokers cannot be reached.
+
+    Parameters
+    ----------
+    consumer
+        A `kafka.KafkaConsumer`.
+    limit, timeout
+        The most records, and how long to wait for the first, in seconds.
+
+    Raises
+    ------
+    KafkaError
+        If trying again would not help.
+    """
+    from kafka.errors import KafkaError
+
+    unpark(consumer)
+    try:
+        found = consumer.poll(timeout_ms=round(timeout * 1000), max_records=limit)
+    except KafkaError as error:
+        if not error.retriable:
+            raise
+        # As while it looks for its group's coordinator, and the broker that it asks is gone.
+        _LOG.warning("nothing can be read for now: %s: %s", type(error).__name__, error)
+        time.sleep(timeout)
+        return {}
+    return {TopicPartition(*place[:2]): those for place, those in found.items()}
 
 
 def unpark(consumer: Any) -> None:

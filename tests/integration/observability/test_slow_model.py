@@ -107,14 +107,14 @@ def test_a_model_is_too_slow(
     pipeline = tmp_path / "slow.yaml"
     fields = {
         "pipeline": name,
-        # The model is slow for longer than this: if it kept the engine from polling, the partition
-        # would be lost.
+        # The model is slow for much longer than this, and one call takes three times as long: if it
+        # kept the engine from polling, the partition would be lost.
         "source": {
             **kafka,
             "group": name,
             "start": "earliest",
-            "session_timeout": "6s",
-            "max_poll_interval": "6s",
+            "session_timeout": "2s",
+            "max_poll_interval": "2s",
         },
         "streams": {
             "a": {
@@ -157,6 +157,9 @@ def test_a_model_is_too_slow(
         assert engine.health("live")["live"]
         # So that memory stays as it is: what waits, waits in the log.
         assert server.value("max_over_time(sensorium_events_pending[1m])") < 100
+
+        seconds.write_text("3")  # for each of two
+        eventually(lambda: server.value("sensorium_models_silent_seconds") > 5)
 
         seconds.write_text("0")  # a faster model
         eventually(lambda: not firing(server))
