@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
 from sensorium.errors import MissingExtraError, PluginError
 from sensorium.plugin import Payload, Samples
+from sensorium.testing.conformance import ModalityConformance
 from sensorium_plugins.modalities import TextSentence
 
 pytest.importorskip("onnxruntime", reason="needs pip install 'sensorium[sentence]'")
@@ -17,6 +20,14 @@ SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 
 def modality(**given):
     return TextSentence(TextSentence.Config.model_validate(given))
+
+
+class TestTextSentence(ModalityConformance):
+    """What every modality has to be: the kit that everybody's plugins pass."""
+
+    plugin = TextSentence
+    config: ClassVar[dict[str, str]] = {"sha256": SHA256}
+    payloads = ("all is quiet here", "help, the pump is on fire", "rain again, and wind", "so")
 
 
 def vectors(encoder, *texts):
