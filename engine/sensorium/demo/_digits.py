@@ -55,6 +55,8 @@ class Session:
         Per digit, int16 of shape (`RATE`,): a second.
     guesses
         Per digit, what was typed; None where nothing was.
+    louder
+        Per digit, how much louder the word is than the noise, in dB.
     """
 
     key: str
@@ -62,6 +64,7 @@ class Session:
     images: npt.NDArray[np.uint8]
     sounds: Sequence[npt.NDArray[np.int16]]
     guesses: Sequence[str | None]
+    louder: Sequence[float]
 
 
 def sessions(count: int, length: int, seed: int, *, held_out: bool) -> Iterator[Session]:
@@ -94,13 +97,14 @@ def sessions(count: int, length: int, seed: int, *, held_out: bool) -> Iterator[
         digits = labels[chosen]
         voice = f"{rng.choice(_LANGUAGES)}+{rng.choice(variants)}"
         speed, pitch = int(rng.integers(120, 220)), int(rng.integers(20, 80))
-        sounds = [
+        heard = [
             _heard(speaker.say(WORDS[digit], voice, speed, pitch), speaker.rate, rng)
             for digit in digits
         ]
+        sounds, louder = [it[0] for it in heard], [it[1] for it in heard]
         name = "test" if held_out else "train"
         guesses = [_guess(int(digit), rng) for digit in digits]
-        yield Session(f"{name}-{number:03d}", digits, images[chosen], sounds, guesses)
+        yield Session(f"{name}-{number:03d}", digits, images[chosen], sounds, guesses, louder)
 
 
 def _images() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
@@ -116,17 +120,19 @@ def _images() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
 
 def _heard(
     spoken: npt.NDArray[np.float32], rate: int, rng: np.random.Generator
-) -> npt.NDArray[np.int16]:
-    """One second at `RATE`, the word anywhere in it, loud or soft, with noise."""
+) -> tuple[npt.NDArray[np.int16], float]:
+    """One second at `RATE`, the word anywhere in it, loud or soft, with noise; and how much louder
+    the word is, in dB."""
     places = np.arange(int(len(spoken) * RATE / rate)) * (rate / RATE)
     word = np.interp(places, np.arange(len(spoken)), spoken)[:RATE]
     heard = np.zeros(RATE)
     start = int(rng.integers(0, RATE - len(word) + 1))
     heard[start : start + len(word)] = word
     power = float(np.sqrt(np.mean(np.square(word)))) if len(word) else 0.0
-    noise = _noise(rng) * power * 10 ** (-rng.uniform(*_LOUDER) / 20)
-    heard = (heard + noise) * rng.uniform(0.1, 0.9)
-    return (np.clip(heard, -1, 1) * 32767).astype(np.int16)
+    noise = _noise(rng)
+    louder = float(rng.uniform(*_LOUDER))
+    heard = (heard + noise * power * 10 ** (-louder / 20)) * rng.uniform(0.1, 0.9)
+    return (np.clip(heard, -1, 1) * 32767).astype(np.int16), louder
 
 
 def _noise(rng: np.random.Generator) -> npt.NDArray[np.float64]:

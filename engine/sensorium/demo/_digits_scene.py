@@ -90,7 +90,8 @@ class DigitsScene(Scene):
         for index, held in enumerate(self._held):
             for at, digit in enumerate(held.session.digits):
                 time = held.start + at * _SECOND
-                said = Envelope(None, held.session.key, time, Payload({"digit": str(digit)}))
+                truth = {"digit": str(digit), "louder": held.session.louder[at]}
+                said = Envelope(None, held.session.key, time, Payload(truth))
                 logged.append((time, "truth", said))
             for number, stream in enumerate(_STREAMS):
                 rng = np.random.default_rng([self._seed, _SENT, index, number])
