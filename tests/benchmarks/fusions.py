@@ -31,6 +31,7 @@ FUSIONS: list[dict[str, Any]] = [
     {"plugin": "gated"},
     {"plugin": "late"},
     {"plugin": "transformer"},
+    {"plugin": "adversarial"},
 ]
 COLUMNS = (
     "all streams",
