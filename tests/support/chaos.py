@@ -149,7 +149,7 @@ class Outcome:
         wrong = [
             (one, expected[one["id"]])
             for one in found
-            if one["id"] in expected and _essence(one) != _essence(expected[one["id"]])
+            if one["id"] in expected and not _alike(one, expected[one["id"]])
         ]
         extra = [one for one in found if one["id"] not in expected]
         examples = [f"lost: {_essence(it)}" for it in lost[:2]]
@@ -163,6 +163,13 @@ class Outcome:
             len({one["id"] for one in extra}),
             tuple(examples),
         )
+
+
+def _alike(one: dict[str, Any], due: dict[str, Any]) -> bool:
+    if _essence(one) != _essence(due) or one["tasks"].keys() != due["tasks"].keys():
+        return False
+    scores = [(one["tasks"][it]["scores"], due["tasks"][it]["scores"]) for it in due["tasks"]]
+    return all(abs(ours[label] - theirs[label]) < 1e-5 for ours, theirs in scores for label in ours)
 
 
 def _essence(prediction: dict[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +16,9 @@ from sensorium.plugin import PluginConfig, Sink, Source
 if TYPE_CHECKING:
     from sensorium.host import Pipeline, PluginHost
 
-__all__ = ["open_sink", "open_source"]
+__all__ = ["open_sink", "open_source", "warn_of_moves"]
+
+_LOG = logging.getLogger("sensorium.run")
 
 P = TypeVar("P", Source, Sink)
 
@@ -89,6 +92,16 @@ def open_sink(pipeline: Pipeline, host: PluginHost, sink: str | None) -> Sink:
         return pipeline.sink(_resolved(pipeline.sink, pipeline.sink_config))
     plugin = host.sinks["jsonl"]
     return plugin(_configured(plugin, {"path": sink}))
+
+
+def warn_of_moves(source: Source) -> None:
+    """Say what it means to write elsewhere than to the own sink, if the source keeps cuts."""
+    if source.keeps_cuts:
+        _LOG.warning(
+            "what is read now is stored as done, although predictions do not go to the pipeline's "
+            "own sink: whoever runs it next goes on from here. To look only, leave the group out: "
+            "--set source.group=null"
+        )
 
 
 def _resolved(plugin: type[Source | Sink], config: PluginConfig | None) -> PluginConfig:

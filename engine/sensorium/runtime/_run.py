@@ -12,7 +12,7 @@ from sensorium.errors import ConfigError
 from sensorium.host import DoorConfig, ObserveConfig
 from sensorium.observe import Exporter, Health, Journal
 from sensorium.runtime._door import local_predict
-from sensorium.runtime._ends import open_sink, open_source
+from sensorium.runtime._ends import open_sink, open_source, warn_of_moves
 from sensorium.runtime._line import OnPredictions
 from sensorium.runtime._local import LocalExecutor
 from sensorium.runtime._model import Models, load_models
@@ -115,6 +115,8 @@ def run_pipeline(
         ends = closing.enter_context(ExitStack())
         ends.callback(source.close)
         drain = open_sink(pipeline, host, sink)
+        if sink is not None:
+            warn_of_moves(source)
         local = LocalExecutor(
             pipeline,
             host,

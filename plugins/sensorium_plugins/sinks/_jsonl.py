@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -141,7 +142,8 @@ class _Lines:
             return
         try:
             self._stream.flush()
-            if not self.standard:
+            # A device or a pipe keeps nothing that could be made safe.
+            if not self.standard and stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode):
                 os.fsync(self._stream.fileno())
         except OSError as error:
             raise self._failed(error) from error

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -35,6 +36,13 @@ def test_predictions_go_to_standard_output_and_dead_letters_to_standard_error_in
     sink.close()
     sink.close()
     assert not out.closed
+
+
+def test_a_device_that_keeps_nothing_will_do():
+    sink = JsonLinesSink(JsonLinesSinkConfig(path=os.devnull))
+    sink.write([PREDICTION])
+    sink.flush()
+    sink.close()
 
 
 def test_files_are_appended_to_and_dead_letters_are_complete(tmp_path):

@@ -16,7 +16,7 @@ from sensorium.host import ObserveConfig, default_host
 from sensorium.observe import Exporter, Health, Journal, Reading, health_readings, logging_to
 from sensorium.plugin import Sink, Source
 from sensorium.runtime._ahead import ahead_of
-from sensorium.runtime._ends import open_sink, open_source
+from sensorium.runtime._ends import open_sink, open_source, warn_of_moves
 from sensorium.runtime._flight import ThreadFlight
 from sensorium.runtime._line import Line
 from sensorium.runtime._summary import RunSummary
@@ -263,6 +263,8 @@ class IngestReplica:
             ends = opened.enter_context(ExitStack())
             ends.callback(source.close)
             sink = OutboxSink(outbox) if order.sink else open_sink(pipeline, host, None)
+            if order.sink:
+                warn_of_moves(source)
             line = self._line(order, pipeline, host, source, sink, outbox, health, journal)
             # From here on the line closes both.
             ends.pop_all()
