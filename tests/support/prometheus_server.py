@@ -101,6 +101,10 @@ def prometheus(
     config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
     for job in config["scrape_configs"]:
         job["static_configs"] = [{"targets": list(targets.get(job["job_name"], ()))}]
+        if job["job_name"] == "sensorium-ray":
+            # The page of a Ray that has run for a while is several MB, and takes seconds; a scrape
+            # may take no longer than the interval.
+            job |= {"scrape_interval": "15s", "scrape_timeout": "15s"}
     (folder / "rules.yaml").write_text(_in_a_hurry((SHIPPED / "rules.yaml").read_text(), hurry))
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
     address = f"127.0.0.1:{free_port()}"
