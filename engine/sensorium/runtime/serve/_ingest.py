@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sensorium import __version__
+from sensorium.errors import RunError
 from sensorium.events import AlignedSet, Prediction
 from sensorium.host import ObserveConfig, default_host
 from sensorium.observe import Exporter, Health, Journal, Reading, health_readings, logging_to
@@ -35,6 +36,8 @@ __all__ = ["DRAIN_SECONDS", "Collected", "IngestReplica", "Order"]
 _COLLECT_SECONDS: Final = 0.25
 #: How long what is in flight may take to be finished when a replica is taken down.
 DRAIN_SECONDS: Final = 30.0
+#: How long a line may take to end that has been told to abandon what is in flight.
+_ABANDON_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +115,17 @@ class _Run:
         self._thread.join(seconds)
         if self._thread.is_alive():
             self.stop(now=True)
-            self._thread.join()
+            self._thread.join(_ABANDON_SECONDS)
         return self.summary
+
+    @property
+    def ended(self) -> bool:
+        """Whether the line has come to its end; one that hangs in a source or a sink has not."""
+        return not self._thread.is_alive()
 
     def collect(self, after: int) -> Collected:
         """What has not arrived yet, and how the run has ended, if it has."""
-        ended = not self._thread.is_alive()
+        ended = self.ended
         parcels = self.outbox.collect(after, 0 if ended else _COLLECT_SECONDS)
         if not ended:
             return Collected(parcels)
@@ -173,6 +181,8 @@ class IngestReplica:
         self._settings: Mapping[str, Any] = {}
         self._lock = threading.Lock()
         self._run: _Run | None = None
+        #: Why no line could be begun with other settings.
+        self._failed: Exception | None = None
 
     def reconfigure(self, settings: Mapping[str, Any]) -> None:
         """Take up other settings: the first at once, later ones in the background."""
@@ -217,6 +227,8 @@ class IngestReplica:
 
     def check_health(self) -> None:
         """Fail where the loop does not turn any more; not where a broker or a model is slow."""
+        if self._failed is not None:
+            raise self._failed
         if self._run is None:
             return
         verdict = self._run.health.live()
@@ -232,11 +244,23 @@ class IngestReplica:
             self.drain()
 
     def _begin_again(self) -> None:
-        """End the line where it is, and begin one with the newest settings from there."""
+        """End the line where it is, and begin one with the newest settings from there.
+
+        Nobody waits for this: where it fails, the replica's health does, and Serve starts another.
+        """
         with self._lock:
-            if self._run is not None and self._order is not None:
-                self._run.drain(DRAIN_SECONDS)
-                self._run = self._begin(self._order)
+            if self._run is None or self._order is None:
+                return
+            try:
+                self._run = self._begin_after(self._run, self._order)
+            except Exception as error:
+                self._failed = error
+
+    def _begin_after(self, run: _Run, order: Order) -> _Run:
+        run.drain(DRAIN_SECONDS)
+        if not run.ended:
+            raise RunError("the line with the settings of before does not end")
+        return self._begin(order)
 
     def _begin(self, order: Order) -> _Run:
         pipeline = pipeline_of(self._topology, self._settings)
