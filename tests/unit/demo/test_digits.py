@@ -79,7 +79,8 @@ def test_a_second_of_a_session_is_a_window_of_its_own(train, tmp_path):
     for _, topic, envelope in records:
         digit = scene.truth(envelope.key, envelope.time)
         if topic == "truth":
-            assert envelope.payload.data == {"digit": digit}
+            assert envelope.payload.data["digit"] == digit
+            assert -5 <= envelope.payload.data["louder"] <= 15
         # Nothing reaches beyond its second.
         end = envelope.time + max(1, envelope.duration or 0) - 1
         assert scene.truth(envelope.key, end) == digit

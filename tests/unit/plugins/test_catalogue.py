@@ -224,13 +224,13 @@ def test_the_textbook_pipeline_learns_both_tasks(host, tmp_path):
     )
     assert not [item for item in check_pipeline(built) if item.level == "error"]
     data = tmp_path / "digits.mcap"
-    DigitsScene(list(sessions(36, 20, 0, held_out=False)), 0).record(data, Damage())
+    DigitsScene(list(sessions(48, 20, 0, held_out=False)), 0).record(data, Damage())
     report = fit(
         built,
         host,
         [data],
         tmp_path / "out.safetensors",
-        epochs=8,
+        epochs=10,
         learning_rate=0.003,
         progress=False,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -27,9 +27,13 @@ CONTROLS = (15, 43, 88, 106, 0, 1, 2, 3)
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> None:
+def _quiet() -> Iterator[None]:
     """Commits fail by the thousand here, and each says so."""
-    logging.getLogger("sensorium").setLevel(logging.ERROR)
+    log = logging.getLogger("sensorium")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    yield
+    log.setLevel(before)
 
 
 @pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
