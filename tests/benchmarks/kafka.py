@@ -23,97 +23,32 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
-import subprocess
 import sys
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+from kafka_parts import PARTITIONS, Broker, FreePlugins, executor, pipeline, process, serve
 from watch_data import STREAMS, watch_recordings, watch_records
 
 import sensorium_plugins
 from sensorium.demo._broker import kafka_broker
-from sensorium.events import TaskResult
 from sensorium.hookspecs import hookimpl
-from sensorium.host import Pipeline, PluginHost, load_pipeline
-from sensorium.plugin import Features, FeatureSpec, Fusion, Payload, Task, TaskOutput
-from sensorium.runtime import LocalExecutor, Models
+from sensorium.host import PluginHost
+from sensorium.plugin import Payload
 from sensorium.wire import Envelope, write_envelope
-from sensorium_plugins.modalities import SensorStats
 
 # As a script this file's folder comes first, and `kafka` would be this file.
 if __name__ == "__main__":
     sys.path.append(sys.path.pop(0))
 
 SECOND = 1_000_000_000
-PARTITIONS = 3
 DELIVERIES = ("at_least_once", "exactly_once")
-
-
-class Free(SensorStats):
-    """Decodes as the sensors do, and computes nothing."""
-
-    name = "free"
-    feature = FeatureSpec(1)
-
-    def prepare(self, items: Any) -> Any:
-        return {"x": np.ones((len(items), 1), np.float32)}
-
-    def encode(self, arrays: Any) -> Features:
-        return Features(arrays["x"])
-
-
-class FreeFusion(Fusion):
-    """Gives every set the same scores."""
-
-    name = "free-fusion"
-
-    def fuse(self, present: Any, **features: Features) -> Mapping[str, TaskOutput]:
-        rows = len(next(iter(present.values())))
-        return {"it": TaskOutput(scores=np.full((rows, 2), 0.5, np.float32))}
-
-
-class FreeTask(Task):
-    """One of two labels."""
-
-    name = "free-task"
-    size = 2
-
-    def activate(self, logits: Any) -> Any:
-        return logits
-
-    def result(self, activated: Any) -> TaskResult:
-        return TaskResult("a", 0.5, {"a": 0.5, "b": 0.5})
-
-    def target(self, value: Any) -> Any:
-        raise NotImplementedError
-
-    def loss(self, logits: Any, targets: Any) -> Any:
-        raise NotImplementedError
-
-
-class FreePlugins:
-    """The plugins above."""
-
-    @hookimpl
-    def sensorium_modalities(self) -> list[Any]:
-        return [Free]
-
-    @hookimpl
-    def sensorium_fusions(self) -> list[Any]:
-        return [FreeFusion]
-
-    @hookimpl
-    def sensorium_tasks(self) -> list[Any]:
-        return [FreeTask]
 
 
 @dataclass(frozen=True)
@@ -142,24 +77,6 @@ class Latency:
     messages: int
     p50: float
     p99: float
-
-
-class Broker:
-    """Topics of this run."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-
-    def topic(self, partitions: int = PARTITIONS, stamp: str = "CreateTime") -> str:
-        from kafka.admin import KafkaAdminClient, NewTopic
-
-        name = f"bench-{uuid.uuid4().hex[:12]}"
-        admin = KafkaAdminClient(bootstrap_servers=self.address)
-        # The recordings are years old: without a limit of their age.
-        config = {"message.timestamp.type": stamp, "retention.ms": "-1"}
-        admin.create_topics([NewTopic(name, partitions, 1, topic_configs=config)])
-        admin.close()
-        return name
 
 
 def fill(broker: Broker, topics: Mapping[str, str], copies: int) -> int:
@@ -210,36 +127,6 @@ def bare(broker: Broker, topics: Sequence[str], events: int, messages: int) -> R
     consumer.close()
     producer.close()
     return rate
-
-
-def pipeline(
-    broker: Broker, topics: Mapping[str, str], delivery: str, **parts: Any
-) -> dict[str, Any]:
-    """The fields of a pipeline file."""
-    kafka = {"plugin": "kafka", "bootstrap_servers": broker.address}
-    stream = {"modality": "free", "config": {"channels": 3, "rate": 50}, "max_delay": "5s"}
-    return {
-        "pipeline": "bench",
-        "source": {**kafka, "group": uuid.uuid4().hex, "start": "earliest", "margin": "100ms"},
-        "streams": {name: {**stream, "topic": topic} for name, topic in topics.items()},
-        "align": {"policy": "window", "size": "2s", "hop": "1s", "require": "any"},
-        "fusion": {"plugin": "free-fusion"},
-        "tasks": {"it": {"type": "free-task"}},
-        "sink": {**kafka, "topic": broker.topic(), "dead_letters": broker.topic(1)},
-        "delivery": delivery,
-        **parts,
-    }
-
-
-def executor(fields: Mapping[str, Any], host: PluginHost, **more: Any) -> LocalExecutor:
-    line: Pipeline = load_pipeline(dict(fields), plugins=host)
-    modalities = line.modalities()
-    fusion = line.fusion_for(modalities)
-    assert line.source is not None
-    assert line.sink is not None
-    source = line.source(line.source_config, [it.topic for it in line.streams.values()])
-    sink = line.sink(line.sink_config)
-    return LocalExecutor(line, host, source, sink, models=Models(modalities, fusion), **more)
 
 
 class Watch(FreePlugins):
@@ -310,24 +197,6 @@ def loop(address: str, topics: Sequence[str], out: str) -> None:
                     producer.send(out, b'{"time": %d, "rest": "%s"}' % (instant, b"p" * 400))
 
 
-def serve(fields: str) -> None:
-    """The engine, for ever."""
-    host = PluginHost(entry_points=[], modules=[sensorium_plugins, FreePlugins()])
-    executor(json.loads(fields), host).run()
-
-
-@contextmanager
-def process(*arguments: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A part of this file as a process, killed at the end."""
-    command = [sys.executable, __file__, "--part", json.dumps(arguments)]
-    started = subprocess.Popen(command, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
-    try:
-        yield started
-    finally:
-        started.kill()
-        started.wait()
-
-
 def read(broker: Broker, out: str, waits: Callable[[], bool]) -> list[tuple[float, float]]:
     """What comes out until nothing is to be waited for: when it was sent, and read, in s."""
     from kafka import KafkaConsumer, TopicPartition
@@ -361,10 +230,10 @@ def latency(broker: Broker, kind: str, events_per_s: float, seconds: float) -> L
         fields["source"]["start"] = "latest"
         out = fields["sink"]["topic"]
         part = ("serve", json.dumps(fields))
-    with process(*part):
+    with process(__file__, *part):
         time.sleep(5)  # until it reads: it is a member of a group
         feeder = ("feed", broker.address, names, events_per_s / 2, seconds)
-        with process(*feeder) as feeding:
+        with process(__file__, *feeder) as feeding:
             found = read(broker, out, lambda: feeding.poll() is None)
     begin = min(sent for sent, _ in found)
     # The first second is that of connections being made.

@@ -62,7 +62,9 @@ from sensorium.runtime._outbox import Outbox
 def mark(self, *, now=False):
     if self.patience() > 0 and not now: return
     self._marked_at = time.perf_counter_ns()
-    if marker := self._intake.mark(): self.commit(marker)  # and not when it has come to its turn
+    if marker := self._intake.mark():  # and not when it has come to its turn
+        self._outstanding += 1
+        self.reach(marker)
 Delivery.mark = mark
 """
 )

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from kafka_records import chunk, read, send
+from kafka_records import chunk, read, read_all, send
 from kafka_runs import executor_of, run_to_end
 
 from sensorium.errors import ConfigError, RunError
+from sensorium_plugins.modalities import SensorStats
 
 SECOND = 1_000_000_000
 NewTopic = Callable[..., str]
@@ -179,3 +180,77 @@ def test_members_share_the_partition_numbers_and_lose_nothing(
     assert all(len(it["members"]) == 2 for it in sets.values())
     if delivery == "exactly_once":
         assert len(found) == 36
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_models_slower_than_a_transaction_may_be_open_are_waited_for(
+    broker: str, fields: dict[str, Any], delivery: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in flight takes several times the time-out, after which brokers take back what a
+    transaction wrote."""
+    fields["delivery"] = delivery
+    fields["sink"]["transaction_timeout"] = "1s"
+    fields["runtime"]["batch"] = {"size": 1}
+    fields["runtime"]["threads"] = 1
+    encode = SensorStats.encode
+
+    def slow(self: SensorStats, arrays: Any) -> Any:
+        time.sleep(0.2)
+        return encode(self, arrays)
+
+    monkeypatch.setattr(SensorStats, "encode", slow)
+    start = time.time_ns() // SECOND * SECOND - 4 * SECOND
+    topics = [it["topic"] for it in fields["streams"].values()]
+    for topic in topics:
+        send(broker, topic, [chunk(f"p{n}", start + at * SECOND) for n in range(4)
+                             for at in range(3)])  # fmt: skip
+    summary = run_to_end(fields)
+    # The last second of each key goes on.
+    assert summary.predictions == 8
+    assert len(set(ids(broker, fields, 8))) == 8
+    assert len(ids(broker, fields, 8)) == 8
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_ten_minutes_down_make_nothing_late(
+    broker: str, fields: dict[str, Any], new_topic: NewTopic, delivery: str
+) -> None:
+    """The log goes on while no engine runs; the second one finds ten minutes of it.
+
+    Instead of waiting, the first engine's clock is ten minutes slow, and producers stamp records.
+    """
+    fields["delivery"] = delivery
+    for stream in fields["streams"].values():
+        stream |= {"topic": new_topic(3, "CreateTime"), "max_delay": "5s"}
+    topics = [it["topic"] for it in fields["streams"].values()]
+    now = time.time_ns() // SECOND * SECOND
+    begin = now - 620 * SECOND
+
+    def log(seconds: range) -> None:
+        for topic in topics:
+            send(
+                broker,
+                topic,
+                [
+                    {
+                        **chunk(f"p{n}", begin + at * SECOND),
+                        "timestamp_ms": begin // 10**6 + at * 1000,
+                    }
+                    for at in seconds
+                    for n in range(6)
+                ],
+            )
+
+    log(range(10))
+    first = executor_of(fields, until_end=True, clock=lambda: time.time_ns() - 610 * SECOND).run()
+    log(range(30, 610))  # the first one's clock may have got as far as that
+    second = run_to_end(fields)
+    for summary in (first, second):
+        assert not summary.fates.get("late", 0)
+        assert not summary.fates.get("invalid", 0)
+    found = [json.loads(it.value) for it in read_all(broker, fields["sink"]["topic"])]
+    sets = {(it["key"], it["time"]): it for it in found}
+    assert len(sets) == len(found)
+    assert all(len(it["members"]) == 2 for it in found)
+    settled = [*range(10), *range(30, 608)]
+    assert set(sets) >= {(f"p{n}", begin + at * SECOND) for n in range(6) for at in settled}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -135,3 +136,35 @@ def test_a_cluster_that_cannot_hold_so_many_copies_says_so(
     assert f"Kafka at {broker}: making the topic {path.stem}.accel failed" in err
     assert "replication" in err.lower()
     assert json.loads(path.read_text())["pipeline"] == path.stem
+
+
+def test_a_run_in_a_group_refuses_what_a_restart_could_not_go_on_from(
+    broker: str, pipeline_file: PipelineFile, capsys: Capture
+) -> None:
+    kafka = {"plugin": "kafka", "bootstrap_servers": broker, "start": "earliest"}
+    path = pipeline_file(source={**kafka, "group": "some"})
+    compacted = {"num_partitions": 1, "configs": {"cleanup.policy": "compact"}}
+    short = {"num_partitions": 1, "configs": {"retention.ms": "60000"}}
+    make(broker, **{f"{path.stem}.accel": compacted, f"{path.stem}.gyro": short})
+    assert main(["check", str(path), "--connect"]) == 2
+    said = capsys.readouterr().out
+    assert f"error: topic {path.stem}.accel (stream accel): is compacted" in said
+    assert "keeps records for 1m; 1d1m37s1ns are wanted" in said
+    assert main(["check", str(path)]) == 0  # of a pipeline file alone
+    capsys.readouterr()
+
+    assert main(["run", str(path), "--until-end", "--sink", os.devnull]) == 2
+    assert f"topic {path.stem}.accel (stream accel): is compacted" in capsys.readouterr().err
+
+
+def test_a_run_says_what_else_is_wrong_with_its_topics(
+    broker: str, pipeline_file: PipelineFile, capsys: Capture
+) -> None:
+    kafka = {"plugin": "kafka", "bootstrap_servers": broker, "start": "earliest"}
+    path = pipeline_file(source={**kafka, "group": "other"})
+    short = {"num_partitions": 1, "configs": {"retention.ms": "60000"}}
+    make(broker, **{f"{path.stem}.{name}": short for name in ("accel", "gyro")})
+    assert main(["run", str(path), "--until-end", "--sink", os.devnull]) == 0
+    said = capsys.readouterr().err
+    # The horizon and max_lead: below that, records may be gone before they are read.
+    assert f"topic {path.stem}.gyro (stream gyro) keeps records for 1m; 1m37s1ns are wanted" in said

@@ -126,6 +126,8 @@ ROWS: dict[str, list[Panel]] = {
         one("Complete sets", "percentunit",
             f"{rate('sensorium_sets_complete_total')} / {rate('sensorium_set_streams_count')}"),
         one("Models silent for", "s", gauge("sensorium_models_silent_seconds", "max")),
+        one("Oldest set on its way", "s", gauge("sensorium_oldest_set_seconds", "max"),
+            text="How long what has been read waits for the models; the lag does not see it."),
         one("Events encoded ahead of their sets", "ops",
             rate("sensorium_events_ahead_total", "stream, outcome"), "{{stream}}: {{outcome}}",
             "Of streams with `encode: eager`. What is wasted was encoded in vain."),

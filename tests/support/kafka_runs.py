@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sensorium_plugins
@@ -13,9 +14,13 @@ __all__ = ["executor_of", "run_to_end"]
 
 
 def executor_of(
-    fields: Mapping[str, Any], *, until_end: bool = False, observers: Sequence[Any] = ()
+    fields: Mapping[str, Any],
+    *,
+    until_end: bool = False,
+    observers: Sequence[Any] = (),
+    clock: Callable[[], int] = time.time_ns,
 ) -> LocalExecutor:
-    """What runs a pipeline file's fields, with these observers."""
+    """What runs a pipeline file's fields, with these observers and by this clock."""
     host = PluginHost(entry_points=[], modules=[sensorium_plugins, *observers])
     pipeline = load_pipeline(dict(fields), plugins=host)
     modalities = pipeline.modalities()
@@ -26,10 +31,12 @@ def executor_of(
     assert pipeline.source is not None
     assert pipeline.sink is not None
     topics = [stream.topic for stream in pipeline.streams.values()]
-    source = pipeline.source(pipeline.source_config, topics)
+    source = pipeline.source(pipeline.source_config, topics, clock=clock)
     sink = pipeline.sink(pipeline.sink_config)
     models = Models(modalities, fusion)
-    return LocalExecutor(pipeline, host, source, sink, models=models, until_end=until_end)
+    return LocalExecutor(
+        pipeline, host, source, sink, models=models, until_end=until_end, clock=clock
+    )
 
 
 def run_to_end(fields: Mapping[str, Any]) -> RunSummary:

@@ -19,10 +19,10 @@ HOST:PORT`, serves over HTTP:
 Both health paths say why, as JSON:
 `{"pipeline": "watch", "ready": false, "reasons": ["models are being loaded"]}`.
 
-With the executor `serve`, the ingest replica hands the same metrics to Ray, which exports them on
+With the executor `serve`, every ingest replica hands the same metrics to Ray, which exports them on
 every node's metrics port as `ray_sensorium_...`, first after some ten seconds; `prometheus.yaml`
 takes the prefix away. They are gauges to Ray, and keep their last values for two minutes when a
-replica is gone. `observe` may be given, too, where there is one ingest replica a node.
+replica is gone. `observe` may be given, too; where there are several ingest replicas, with port 0.
 
 `deploy/observability` has what goes with them: `prometheus.yaml` scrapes, `rules.yaml` records and
 alerts, each alert with a page in [runbooks](runbooks), and `dashboard.json` is for Grafana.

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
+#: How long an engine may be down without losing a record: a day, as for `sensorium topics`.
+_OUTAGE = 86_400_000_000_000
+
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the parser of this command."""
@@ -30,6 +33,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", metavar="FILE", type=Path, help="a recording to look at (MCAP, JSON lines)"
     )
+    parser.add_argument(
+        "--connect",
+        action="store_true",
+        help="ask the brokers, too: whether the topics that are there will do",
+    )
     return parser
 
 
@@ -40,7 +48,12 @@ def run(args: argparse.Namespace) -> int:
     pipeline, host = open_pipeline(args)
     for problem in host.problems:
         print(f"warning: {problem}", file=sys.stderr)
-    code = report(check_pipeline(pipeline), pipeline.name)
+    findings = check_pipeline(pipeline)
+    if args.connect:
+        from sensorium.operations import input_findings
+
+        findings += input_findings(pipeline, outage=_OUTAGE)
+    code = report(findings, pipeline.name)
     if args.data is not None:
         print_survey(pipeline, host, args.data)
     return code

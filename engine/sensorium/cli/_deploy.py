@@ -35,8 +35,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Deploy, or remove."""
     pipeline, _ = open_pipeline(args)
+    from sensorium.observe import logging_to
+    from sensorium.operations import require_topics
     from sensorium.runtime.serve import cluster, deploy, remove
 
+    if not args.remove:
+        with logging_to(sys.stderr):
+            require_topics(pipeline)
     with cluster(args.address) as there:
         if not args.remove:
             deploy(pipeline, there, say=lambda line: print(line, file=sys.stderr))

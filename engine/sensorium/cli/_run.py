@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     given = {"source": args.data, "sink": args.sink}
     pipeline, host = open_pipeline(args, [end for end, own in given.items() if own is not None])
     from sensorium.observe import logging_to
+    from sensorium.operations import require_topics
     from sensorium.runtime import run_pipeline
 
     observe = pipeline.config.observe
@@ -87,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
         bind, port = args.door
         door = (door or DoorConfig()).model_copy(update={"bind": bind, "port": port})
     with logging_to(sys.stderr, args.log_format, args.log_level):
+        if args.data is None:
+            require_topics(pipeline)
         summary = run_pipeline(
             pipeline,
             host,

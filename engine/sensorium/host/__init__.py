@@ -5,13 +5,14 @@ from sensorium.host._checkpoint import Checkpoint, read_checkpoint, write_checkp
 from sensorium.host._config import (
     DoorConfig,
     FusionConfig,
+    IngestConfig,
     ObserveConfig,
     PipelineConfig,
     Replicas,
     Resources,
     StreamConfig,
 )
-from sensorium.host._delivery import DeliveryProblem, delivery_problems
+from sensorium.host._delivery import DeliveryProblem, delivery_problems, sharing_problems
 from sensorium.host._door import door_token
 from sensorium.host._host import PluginHost, default_host
 from sensorium.host._load import load_pipeline
@@ -29,6 +30,7 @@ __all__ = [
     "DoorConfig",
     "Finding",
     "FusionConfig",
+    "IngestConfig",
     "Level",
     "LoadedPlugin",
     "ObserveConfig",
@@ -55,5 +57,6 @@ __all__ = [
     "read_checkpoint",
     "resolve_secrets",
     "secret_references",
+    "sharing_problems",
     "write_checkpoint",
 ]

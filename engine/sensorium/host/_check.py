@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from sensorium.durations import INFINITY, format_duration
 from sensorium.errors import ConfigError, MissingExtraError, SensoriumError
 from sensorium.host._checkpoint import read_checkpoint
-from sensorium.host._delivery import delivery_problems
+from sensorium.host._delivery import delivery_problems, sharing_problems
 from sensorium.host._door import door_token
 from sensorium.host._pipeline import Pipeline
 from sensorium.host._secrets import resolve_secrets, secret_references
@@ -150,6 +150,13 @@ def _executor(pipeline: Pipeline) -> Iterator[Finding]:
                 f"the local executor does not use {', '.join(unused)}",
                 "set runtime.executor to serve, or take it out",
             )
+    if "ingest" in pipeline.config.runtime.model_fields_set:
+        yield Finding(
+            "note",
+            "runtime.ingest",
+            "the local executor does not use it: each process is one",
+            "set runtime.executor to serve, or take it out",
+        )
 
 
 def _delivery(pipeline: Pipeline) -> Iterator[Finding]:
@@ -160,7 +167,10 @@ def _delivery(pipeline: Pipeline) -> Iterator[Finding]:
         source = pipeline.source(pipeline.source_config, topics)
     if pipeline.sink is not None and pipeline.sink_config is not None:
         sink = pipeline.sink(pipeline.sink_config)
-    for path, message, fix in delivery_problems(pipeline, source, sink):
+    problems = delivery_problems(pipeline, source, sink)
+    if pipeline.config.runtime.executor == "serve":
+        problems += sharing_problems(pipeline, source)
+    for path, message, fix in problems:
         yield Finding("error", path, message, fix)
 
 

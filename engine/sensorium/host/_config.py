@@ -241,11 +241,33 @@ class BreakerConfig(_Section):
     """How long until it is asked again."""
 
 
+class IngestConfig(_Section):
+    """The deployment that reads, aligns and emits, on Ray Serve."""
+
+    replicas: Replicas = Field(default_factory=Replicas)
+    """How many share the partitions of the source; `deploy` scales them by their lag."""
+    resources: Resources = Field(default_factory=Resources)
+    """What one replica takes."""
+    target_lag: DurationField = Field(default=10 * _SECOND, gt=0, lt=INFINITY)
+    """How far a replica may lie behind, with what it has read too, before there are more."""
+    cool_down: DurationField = Field(default=60 * _SECOND, ge=0, lt=INFINITY)
+    """How long after a change of their number it is not changed again: each change is a rebalance,
+    after which one horizon of the log is read again."""
+
+    @model_validator(mode="after")
+    def _somebody_reads(self) -> IngestConfig:
+        if self.replicas.min < 1:
+            raise ValueError("replicas.min is 0, and then nobody would read that there is work")
+        return self
+
+
 class RuntimeConfig(_Section):
     """How the pipeline is executed."""
 
     executor: Literal["local", "serve"] = "local"
     """``local``: in one process. ``serve``: on Ray Serve."""
+    ingest: IngestConfig = Field(default_factory=IngestConfig)
+    """The deployment that reads, aligns and emits, on Ray Serve."""
     batch: RuntimeBatch = Field(default_factory=RuntimeBatch)
     """The micro-batches of sets."""
     threads: int = Field(default=2, ge=1)

@@ -9,7 +9,7 @@ from sensorium.durations import INFINITY
 from sensorium.host._pipeline import Pipeline
 from sensorium.plugin import Sink, Source
 
-__all__ = ["DeliveryProblem", "delivery_problems"]
+__all__ = ["DeliveryProblem", "delivery_problems", "sharing_problems"]
 
 
 class DeliveryProblem(NamedTuple):
@@ -76,6 +76,47 @@ def delivery_problems(
                 "a restart would have to read the topics from their beginning, since max_delay, "
                 "max_future, max_duration or the policy's reach is inf",
                 "make all of them finite, or read without a `group`",
+            )
+        )
+    return found
+
+
+def sharing_problems(pipeline: Pipeline, source: Source | None) -> list[DeliveryProblem]:
+    """What keeps several ingest replicas from sharing a source, where the pipeline asks for them.
+
+    Parameters
+    ----------
+    source
+        The pipeline's own; it need not be open. None where there is none.
+    """
+    if pipeline.config.runtime.ingest.replicas.max == 1:
+        return []
+    path = "runtime.ingest.replicas"
+    found = []
+    if source is not None and not source.keeps_cuts:
+        found.append(
+            DeliveryProblem(
+                path,
+                f"each replica would read everything: {source.name}, as it is configured, does not "
+                "share its partitions out",
+                "give the source a `group`, or have one replica",
+            )
+        )
+    if source is not None and source.single:
+        found.append(
+            DeliveryProblem(
+                path,
+                f"{source.name} is configured for one process, and the replicas would drive each "
+                "other out",
+                "leave out what names the process, as `group_instance_id`, or have one replica",
+            )
+        )
+    if pipeline.config.observe is not None and pipeline.config.observe.port:
+        found.append(
+            DeliveryProblem(
+                "observe.port",
+                "several ingest replicas may be on one node, where only one can listen there",
+                "leave `observe` out, since Ray exports the same metrics, or set the port to 0",
             )
         )
     return found

@@ -95,6 +95,12 @@ _ALL: Final = (
         _WORK, "stage",
     ),
     _counter(
+        "waited_seconds", "seconds", "ingest",
+        "Time that the engine's loop has had nothing to do: for want of records (source), or, with "
+        "sets on their way, until the models are done (models). The rest of the time it worked.",
+        "what",
+    ),
+    _counter(
         "event_fates", "events", "align",
         "Events by fate: matched, late, superseded, unmatched, duplicate, invalid, evicted.",
         "fate",
@@ -123,6 +129,11 @@ _ALL: Final = (
         "in_flight_bytes", "bytes", "encode",
         "What the values of the sets hold that wait for a micro-batch or are in the models, "
         "estimated; a value counts with every set that it is in.",
+    ),
+    _gauge(
+        "oldest_set_seconds", "seconds", "encode",
+        "How long ago the oldest set settled that waits for the models or is with them; 0 if there "
+        "is none.",
     ),
     _gauge(
         "models_silent_seconds", "seconds", "encode",

@@ -13,8 +13,15 @@ from sensorium.operations._logs import open_log
 from sensorium.operations._readable import readable
 from sensorium.operations._record import Recorded, Recorder
 from sensorium.operations._replay import Replayer, Sent
+from sensorium.operations._start import require_topics
 from sensorium.operations._survey import Arrivals, survey
-from sensorium.operations._topics import PlannedTopic, TopicPlan, create_topics, plan_topics
+from sensorium.operations._topics import (
+    PlannedTopic,
+    TopicPlan,
+    create_topics,
+    input_findings,
+    plan_topics,
+)
 
 __all__ = [
     "LOSSES",
@@ -31,6 +38,7 @@ __all__ = [
     "TopicPlan",
     "create_topics",
     "estimate_clocks",
+    "input_findings",
     "late_again",
     "losses",
     "open_log",
@@ -38,5 +46,6 @@ __all__ = [
     "read_dead_letters",
     "readable",
     "replay_dead_letters",
+    "require_topics",
     "survey",
 ]

@@ -13,7 +13,7 @@ from sensorium.host import Finding, Level, Pipeline
 from sensorium.operations._logs import has_log, open_log
 from sensorium.plugin import Topic, TopicRole
 
-__all__ = ["PlannedTopic", "TopicPlan", "create_topics", "plan_topics"]
+__all__ = ["PlannedTopic", "TopicPlan", "create_topics", "input_findings", "plan_topics"]
 
 _DAY: Final = 86_400_000_000_000
 #: How long what the pipeline writes is kept, unless its input is kept longer.
@@ -96,11 +96,7 @@ def plan_topics(
         If a log cannot be reached.
     """
     span = _finite_horizon(pipeline)
-    roles: dict[str, list[str]] = {}
-    for name, part in pipeline.streams.items():
-        roles.setdefault(part.topic, []).append(name)
-    with open_log(pipeline, "source") as log:
-        inputs = log.describe(list(roles))
+    inputs = _inputs(pipeline)
     named: dict[TopicRole, str] = {}
     outputs: Mapping[str, Topic] = {}
     if has_log(pipeline, "sink"):
@@ -111,25 +107,59 @@ def plan_topics(
         (topic.partitions for topic in inputs.values()), default=_DEFAULT_PARTITIONS
     )
     retention = span + _finite_lead(pipeline) + outage
-    read = Topic(
-        "",
-        count,
-        replication,
-        retention=retention,
-        max_ahead=max(part.spec.max_future for part in pipeline.streams.values()),
-    )
+    topics = _read(pipeline, inputs, Topic("", count, replication, retention=retention))
     written = Topic("", count, replication, retention=max(retention, _KEEP_OUTPUT))
-    topics = [
-        PlannedTopic(
-            f"stream {', '.join(names)}", "source", replace(read, name=topic), inputs.get(topic)
-        )
-        for topic, names in roles.items()
-    ]
     topics += [
         PlannedTopic(role, "sink", replace(written, name=topic), outputs.get(topic))
         for role, topic in named.items()
     ]
     return TopicPlan(topics, span, list(_findings(topics, inputs, asked=partitions is not None)))
+
+
+def input_findings(pipeline: Pipeline, *, outage: Duration = 0) -> list[Finding]:
+    """What is wrong with the topics of the streams that are there.
+
+    Parameters
+    ----------
+    pipeline, outage
+        As of `plan_topics`.
+
+    Raises
+    ------
+    ConfigError, RunError
+        As of `plan_topics`.
+    """
+    retention = _finite_horizon(pipeline) + _finite_lead(pipeline) + outage
+    inputs = _inputs(pipeline)
+    count = min((topic.partitions for topic in inputs.values()), default=_DEFAULT_PARTITIONS)
+    topics = _read(pipeline, inputs, Topic("", count, retention=retention))
+    return list(_findings(topics, inputs, asked=False))
+
+
+def _roles(pipeline: Pipeline) -> dict[str, list[str]]:
+    """Per topic, the streams that are in it."""
+    roles: dict[str, list[str]] = {}
+    for name, part in pipeline.streams.items():
+        roles.setdefault(part.topic, []).append(name)
+    return roles
+
+
+def _inputs(pipeline: Pipeline) -> Mapping[str, Topic]:
+    with open_log(pipeline, "source") as log:
+        return log.describe(list(_roles(pipeline)))
+
+
+def _read(pipeline: Pipeline, inputs: Mapping[str, Topic], wanted: Topic) -> list[PlannedTopic]:
+    ahead = max(part.spec.max_future for part in pipeline.streams.values())
+    return [
+        PlannedTopic(
+            f"stream {', '.join(names)}",
+            "source",
+            replace(wanted, name=topic, max_ahead=ahead),
+            inputs.get(topic),
+        )
+        for topic, names in _roles(pipeline).items()
+    ]
 
 
 def _finite_horizon(pipeline: Pipeline) -> Duration:

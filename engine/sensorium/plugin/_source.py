@@ -148,6 +148,11 @@ class Source(ABC):
         same member, or new at every start."""
         raise NotImplementedError
 
+    @property
+    def single(self) -> bool:
+        """Whether its configuration names the process: only one at a time can read by it."""
+        return False
+
     def join(self, assignee: Assignee) -> None:
         """From now on tell `assignee`, within `poll`, which partition numbers are its own."""
         raise NotImplementedError

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter_ns
-from typing import Final
+from typing import Final, TypeVar
 
 from sensorium.durations import INFINITY, Duration
 from sensorium.errors import CommitError
+from sensorium.events import DeadLetter, Prediction
 from sensorium.observe import Journal
 from sensorium.plugin import Sink, Source
 from sensorium.runtime._intake import Intake
@@ -21,15 +24,22 @@ _FLUSH_EVERY_NS: Final = 1_000_000_000
 #: How often cuts are committed where the pipeline does not say.
 _COMMIT_NS: Final = 1_000_000_000
 _COMMIT_NS_EXACTLY_ONCE: Final = 100_000_000
+#: While a cut is on its way, the next one comes after so many micro-batches. Where models are slow
+#: there are several, so that what has been done is committed while the rest is still worked on; not
+#: more, since each one ends a micro-batch before it is full.
+_BATCHES_BETWEEN: Final = 8
+
+_One = TypeVar("_One", Prediction, DeadLetter)
 
 
 class Delivery:
     """Marks cuts, commits each when all that it covers has been written, and starts over if not.
 
-    At least once: the sink is flushed, then the source stores the cuts. Exactly once: the sink
-    commits what was written and the cuts as one; where that fails, all that was written since is
-    taken back and every partition number goes on from its stored cut. Where the source keeps no
-    cuts, the sink is flushed when nothing comes, and each second.
+    At least once: the sink is flushed, then the source stores the cuts. Exactly once: what comes is
+    held until its cut has come to its turn; then the sink is given it, and commits it and the cuts
+    as one. So a transaction takes as long as writing does, however long the models take: brokers
+    take back one that stays open. Where it fails, every partition number goes on from its stored
+    cut. Where the source keeps no cuts, the sink is flushed when nothing comes, and each second.
 
     Parameters
     ----------
@@ -70,7 +80,14 @@ class Delivery:
             interval = _COMMIT_NS_EXACTLY_ONCE if exactly_once else _COMMIT_NS
         self._interval = interval
         self._marked_at: float = -INFINITY
-        self._outstanding: Marker | None = None
+        #: How many markers are in the outbox.
+        self._outstanding = 0
+        #: The cuts of those that have come to their turn, and are to be committed.
+        self._reached: Marker | None = None
+        #: What is to be written with a commit, in order, and how much of it these cuts cover.
+        self._held: list[Callable[[], None]] = []
+        self._covered = 0
+        self._committed_at: float = -INFINITY
         self._unflushed = False
         self._flushed_at = 0
         self._sharing = False
@@ -80,15 +97,38 @@ class Delivery:
         if self._exactly_once:
             self._sink.begin(self._source.member)
 
-    def wrote(self) -> None:
-        """Note that the sink was given something."""
-        self._unflushed = True
+    def write(self, predictions: Sequence[Prediction]) -> None:
+        """Give the sink predictions, or hold them until they are committed."""
+        self._give(self._sink.write, predictions)
+
+    def bury(self, letters: Sequence[DeadLetter]) -> None:
+        """Give the sink dead letters, or hold them until they are committed."""
+        self._give(self._sink.write_dead_letters, letters)
+
+    def _give(self, write: Callable[[Sequence[_One]], None], those: Sequence[_One]) -> None:
+        if self._exactly_once:
+            self._held.append(partial(write, those))
+        else:
+            write(those)
+            self._unflushed = True
+
+    @property
+    def uncovered(self) -> bool:
+        """Whether something is held that has no cut, and so must not be written."""
+        return len(self._held) > self._covered
 
     def patience(self) -> float:
-        """How long until the next cut is due, in ns."""
-        if not self._source.keeps_cuts or self._outstanding is not None:
+        """How long until there is something to do, in ns."""
+        if not self._source.keeps_cuts:
             return INFINITY
-        return max(self._marked_at + self._interval - perf_counter_ns(), 0)
+        due = self._marked_at + self._interval if self._may_mark else INFINITY
+        if self._reached is not None:
+            due = min(due, self._committed_at + self._interval / 2)
+        return max(due - perf_counter_ns(), 0)
+
+    @property
+    def _may_mark(self) -> bool:
+        return not self._outstanding or self._outbox.batches_since_marker >= _BATCHES_BETWEEN
 
     def mark(self, *, now: bool = False) -> None:
         """Put a cut into the outbox if one is due and there is news.
@@ -96,23 +136,55 @@ class Delivery:
         Called between polls: everything that was read has been aligned, and all that settled is
         in the outbox.
         """
-        if not self._source.keeps_cuts or (self.patience() > 0 and not now):
+        if not self._source.keeps_cuts:
             return
-        self._marked_at = perf_counter_ns()
+        started = perf_counter_ns()
+        due = self._may_mark and started >= self._marked_at + self._interval
+        if not (due or now):
+            return
+        self._marked_at = started
         marker = self._intake.mark()
         if marker is not None:
-            self._outstanding = marker
+            self._outstanding += 1
             self._outbox.add_marker(marker)
 
-    def commit(self, marker: Marker) -> None:
-        """Make a marker's cuts safe: it has come to its turn."""
-        if marker is self._outstanding:
-            self._outstanding = None
+    def reach(self, marker: Marker) -> None:
+        """Note that a marker has come to its turn: its cuts are to be committed.
+
+        Where the last commit was only now, they wait for a moment, and perhaps for newer ones.
+        """
+        self._outstanding -= 1
+        before = {} if self._reached is None else self._reached.cuts
+        self._reached = Marker({**before, **marker.cuts}, marker.membership)
+        self._covered = len(self._held)
+        self._commit_if_due()
+
+    def flush(self, *, idle: bool) -> None:
+        """Commit what waits for it; where there are no cuts, flush the sink from time to time."""
+        if self._source.keeps_cuts:
+            self._commit_if_due()
+        elif self._unflushed:
+            now = perf_counter_ns()
+            if idle or now - self._flushed_at >= _FLUSH_EVERY_NS:
+                self._sink.flush()
+                self._unflushed = False
+                self._flushed_at = now
+
+    def _commit_if_due(self) -> None:
+        if perf_counter_ns() >= self._committed_at + self._interval / 2:
+            self.commit()
+
+    def commit(self) -> None:
+        """Make all cuts safe that have come to their turn."""
+        marker, self._reached = self._reached, None
+        if marker is None:
+            return
         lanes = {lane: it for lane, it in marker.cuts.items() if self._intake.holds(lane)}
         cuts = {lane.number: cut for lane, (cut, _) in lanes.items()}
         start = perf_counter_ns()
         try:
             if self._exactly_once:
+                self._write_covered()
                 self._sink.commit(cuts, marker.membership)
             else:
                 self._sink.flush()
@@ -125,25 +197,23 @@ class Delivery:
             for lane in lanes:
                 lane.changed = True
             return
-        self._unflushed = False
-        self._tally.committed(perf_counter_ns() - start)
+        self._committed_at = perf_counter_ns()
+        self._tally.committed(int(self._committed_at) - start)
         for lane, (cut, fates) in lanes.items():
             lane.committed(cut, fates)
 
-    def flush(self, *, idle: bool) -> None:
-        """Flush the sink from time to time, where no cut does."""
-        if self._source.keeps_cuts or not self._unflushed:
-            return
-        now = perf_counter_ns()
-        if idle or now - self._flushed_at >= _FLUSH_EVERY_NS:
-            self._sink.flush()
-            self._unflushed = False
-            self._flushed_at = now
+    def _write_covered(self) -> None:
+        covered, self._held = self._held[: self._covered], self._held[self._covered :]
+        self._covered = 0
+        for write in covered:
+            write()
 
     def start_over(self) -> None:
         """Take back all that no cut covers, and go on from the stored cuts."""
         self._outbox.void()
-        self._outstanding = None
+        self._held.clear()
+        self._covered = self._outstanding = 0
+        self._reached = None
         self._sink.abort()
         self._intake.forget(list(self._intake.lanes))
         # While partition numbers are shared out, the source tells by itself where each goes on.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from time import perf_counter_ns
@@ -18,7 +18,7 @@ from sensorium.host import delivery_problems
 from sensorium.observe import Health, HealthWatch, Journal, Meters, Reading
 from sensorium.plugin import Batch, Cut, Sink, Source
 from sensorium.runtime._ahead import Ahead
-from sensorium.runtime._arrivals import Arrivals
+from sensorium.runtime._arrivals import Arrivals, Latencies
 from sensorium.runtime._delivery import Delivery
 from sensorium.runtime._end import EndWatch
 from sensorium.runtime._flight import Flight
@@ -46,7 +46,6 @@ _POLL_SECONDS: Final = 0.1
 _POLL_SECONDS_IN_FLIGHT: Final = 0.002
 _POLL_RECORDS: Final = 1024
 _TICK_EVERY_NS: Final = 1_000_000_000
-_LATENCIES_KEPT: Final = 65_536
 
 
 class Line:
@@ -150,7 +149,7 @@ class Line:
         self._poll_records = min(_POLL_RECORDS, runtime.in_flight.sets)
         self._drain_seconds = float(runtime.drain) / 1e9
         self._arrivals = Arrivals()
-        self._latencies: deque[tuple[int, int]] = deque(maxlen=_LATENCIES_KEPT)
+        self._latencies = Latencies()
         self._until_end = until_end
         self._stopping = threading.Event()
         self._abandoning = threading.Event()
@@ -211,6 +210,7 @@ class Line:
             now=self._clock(),
             waiting=self._outbox.waiting,
             held=self._outbox.bytes,
+            behind=self._outbox.behind,
             model=self._model,
             observers=self._host.hook.errors,
         )
@@ -250,7 +250,9 @@ class Line:
             self._delivery.mark()
             self._land()
             self._outbox.launch()  # what has landed has made room
+            self._health.enter("sink")
             self._delivery.flush(idle=not batch.records)
+            self._health.enter()
             if batch.ended or (self._until_end and end.reached(batch, self._intake.places)):
                 return True
         return False
@@ -260,7 +262,11 @@ class Line:
             self._wait_for_models(_POLL_SECONDS)
             return Batch()
         self._health.enter("source")
+        start = perf_counter_ns()
         batch = self._source.poll(self._poll_records, self._patience())
+        if not batch.records:
+            waits_for = "models" if self._outbox.sets else "source"
+            self._tally.waited[waits_for] += perf_counter_ns() - start
         self._health.enter()
         # A log says of what is quiet that it is; a file, or standard input, has nothing to say.
         asked = not self._source.local and self._tally.partitions > self._tally.paused
@@ -284,7 +290,9 @@ class Line:
 
     def _wait_for_models(self, seconds: float) -> None:
         self._health.enter("models")
+        start = perf_counter_ns()
         self._flight.wait(seconds)
+        self._tally.waited["models"] += perf_counter_ns() - start
         self._health.enter()
 
     def _patience(self) -> float:
@@ -312,19 +320,22 @@ class Line:
             self._tally.sets += len(sets)
 
     def _finish(self) -> bool:
-        """Commit all that has been read, within the limit; gives whether that was done."""
+        """Commit all that has been read, within the limit; gives whether nothing is left."""
         end = time.monotonic() + self._drain_seconds
         self._delivery.mark(now=True)
         while self._outbox and not self._abandoning.is_set():
             left = end - time.monotonic()
             if left <= 0:
                 self._journal.left(self._outbox.sets, self._drain_seconds)
-                return False
+                break
             self._outbox.seal()
             self._outbox.launch()
             self._wait_for_models(min(_POLL_SECONDS, left))
             self._land()
-        return not self._abandoning.is_set()
+        if self._abandoning.is_set():
+            return False
+        self._delivery.commit()  # also where not all is done: what is, need not be done again
+        return not self._outbox and not self._delivery.uncovered
 
     def _launching(self, sets: int) -> None:
         meters = self._tally.meters
@@ -336,7 +347,7 @@ class Line:
         for item in self._outbox.take():
             if isinstance(item, Marker):
                 self._health.enter("sink")
-                self._delivery.commit(item)
+                self._delivery.reach(item)
                 self._health.enter()
             elif isinstance(item, Worked):
                 self._emit(item)
@@ -360,22 +371,14 @@ class Line:
         self._bury(worked.letters + emitted.letters)
         if emitted.predictions:
             self._send(emitted.predictions, emitted.sets)
-            self._note_latencies(worked, emitted.sets)
+            read = self._latencies.note(worked, perf_counter_ns())
+            tally.meters.predicted(emitted.sets, self._clock(), np.array(read, np.float64))
         tally.spent("emit", perf_counter_ns() - start)
-
-    def _note_latencies(self, worked: Worked, sets: Sequence[AlignedSet]) -> None:
-        end, batch = perf_counter_ns(), worked.batch
-        rows = worked.fused.rows.tolist()
-        settled = [end - batch.settled[row] for row in rows]
-        read = [end - batch.read[row] for row in rows]
-        self._latencies.extend(zip(settled, read, strict=True))
-        self._tally.meters.predicted(sets, self._clock(), np.array(read, np.float64))
 
     def _send(self, predictions: list[Prediction], sets: list[AlignedSet]) -> None:
         self._health.enter("sink")
-        self._sink.write(predictions)
+        self._delivery.write(predictions)
         self._health.enter()
-        self._delivery.wrote()
         self._tally.predictions += len(predictions)
         if self._host.observes("predictions"):
             self._host.hook.sensorium_on_predictions(
@@ -388,9 +391,8 @@ class Line:
         if not letters:
             return
         self._health.enter("sink")
-        self._sink.write_dead_letters(letters)
+        self._delivery.bury(letters)
         self._health.enter()
-        self._delivery.wrote()
         self._tally.dead_letters += len(letters)
         self._tally.meters.buried(letters)
         self._journal.buried(letters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter_ns
 
@@ -67,6 +68,8 @@ class Outbox:
         self._line: deque[_Batch | list[DeadLetter] | Marker] = deque()
         self._waiting: deque[_Batch] = deque()
         self._flying: deque[_Batch] = deque()
+        #: How many sets have been put in since the newest marker.
+        self._since_marker = 0
         self.sets = 0
         """How many sets are waiting or in flight."""
         self.bytes = 0
@@ -80,6 +83,20 @@ class Outbox:
     def waiting(self) -> int:
         """How many sets are not in flight yet."""
         return sum(len(batch.sets) for batch in self._waiting)
+
+    @property
+    def batches_since_marker(self) -> int:
+        """How many whole micro-batches have been put in since the newest marker."""
+        return self._since_marker // self._size
+
+    @property
+    def behind(self) -> int:
+        """How long ago the oldest set settled that is waiting or in flight, in ns; 0 if there is
+        none. May be asked by any thread."""
+        for batches in (self._flying, self._waiting):
+            with suppress(IndexError):
+                return perf_counter_ns() - batches[0].settled[0]
+        return 0
 
     @property
     def held_up(self) -> bool:
@@ -101,6 +118,7 @@ class Outbox:
         batch.bytes += size
         self.bytes += size
         self.sets += 1
+        self._since_marker += 1
         if len(batch.sets) == self._size:
             self.launch()
 
@@ -111,6 +129,7 @@ class Outbox:
     def add_marker(self, marker: Marker) -> None:
         """Put in a marker."""
         self.seal()
+        self._since_marker = 0
         self._line.append(marker)
 
     def seal(self) -> None:

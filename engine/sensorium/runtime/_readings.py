@@ -36,6 +36,7 @@ def line_readings(
     now: int,
     waiting: int,
     held: int,
+    behind: int,
     model: str,
     observers: Mapping[tuple[str, str], int],
 ) -> list[Reading]:
@@ -53,6 +54,8 @@ def line_readings(
         How many sets wait for a micro-batch.
     held
         How many bytes the values of the sets hold that wait or are in flight.
+    behind
+        How long ago the oldest of these settled, in ns.
     model
         The identity of the model.
     observers
@@ -71,6 +74,10 @@ def line_readings(
         Reading("sensorium_newest_event_time_seconds", (stream,), time / 1e9)
         for stream, time in dict(ingest.newest).items()
     ]
+    found += [
+        Reading("sensorium_waited_seconds_total", (what,), tally.waited[what] / 1e9)
+        for what in ("source", "models")
+    ]
     flow = {"ingest": (sum(records.values()), events), "align": (events, tally.sets)}
     for name, (into, out) in flow.items():
         found.append(Reading("sensorium_stage_in_total", (name,), into))
@@ -84,6 +91,7 @@ def line_readings(
         Reading("sensorium_sets_total", (), tally.sets),
         Reading("sensorium_sets_waiting", (), waiting),
         Reading("sensorium_in_flight_bytes", (), held),
+        Reading("sensorium_oldest_set_seconds", (), behind / 1e9),
         Reading("sensorium_model_info", (model,), 1),
     ]
     found += [

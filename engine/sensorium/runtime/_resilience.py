@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from sensorium.errors import RunError
 from sensorium.observe import Reading
-from sensorium.plugin import Arrays
-from sensorium.stages import EncodedRows, Failure, StreamEncoder, join_features
+from sensorium.plugin import Arrays, Samples
+from sensorium.stages import EncodedRows, Failure, Prepared, StreamEncoder, join_features
 
 if TYPE_CHECKING:
     from sensorium.host import Pipeline
@@ -120,6 +120,10 @@ class ResilientStream(StreamEncoder):
         self._stop = stop
         self._sleep = pause
 
+    def prepare(self, items: Sequence[Samples]) -> Prepared:
+        """Prepare as the inner one does."""
+        return self._inner.prepare(items)
+
     def start(
         self, arrays: Arrays, hashes: npt.NDArray[np.uint32] | None = None
     ) -> Callable[[], EncodedRows]:
@@ -137,7 +141,8 @@ class ResilientStream(StreamEncoder):
                 self.retried += 1
                 self._sleep(_FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311
                 result = self._inner.start(arrays, hashes)()
-            failed = not len(result.rows)
+            # An item that cannot be prepared says nothing about the model.
+            failed = not len(result.rows) and any(it.hook == "encode" for it in result.failures)
             if self.breaker.note(failed=failed) and self._stop:
                 raise RunError(
                     f"streams.{self._stream}: {result.failures[0].message}; it fails again and "

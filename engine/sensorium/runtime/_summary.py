@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from sensorium.observe import STAGES, Meters
 from sensorium.plugin import TopicPartition
 
 __all__ = ["STAGES", "RunSummary", "Tally", "percentile_ms"]
+
+
+_Number = TypeVar("_Number", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,38 @@ class RunSummary:
     handed_over: int = 0
     ahead: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
+    @classmethod
+    def together(cls, summaries: Sequence[RunSummary]) -> RunSummary:
+        """What several lines did that shared the work.
+
+        Numbers are added up; seconds and latencies are those of the slowest.
+        """
+        if len(summaries) == 1:
+            return summaries[0]
+
+        def slowest(values: Iterable[float | None]) -> float | None:
+            return max((it for it in values if it is not None), default=None)
+
+        return cls(
+            records=_added(it.records for it in summaries),
+            events=sum(it.events for it in summaries),
+            sets=sum(it.sets for it in summaries),
+            predictions=sum(it.predictions for it in summaries),
+            dead_letters=sum(it.dead_letters for it in summaries),
+            fates=_added(it.fates for it in summaries),
+            absences=_added_in_each(it.absences for it in summaries),
+            seconds=max(it.seconds for it in summaries),
+            stage_seconds=_added(it.stage_seconds for it in summaries),
+            latency_p50_ms=slowest(it.latency_p50_ms for it in summaries),
+            latency_p99_ms=slowest(it.latency_p99_ms for it in summaries),
+            arrival_p50_ms=slowest(it.arrival_p50_ms for it in summaries),
+            arrival_p99_ms=slowest(it.arrival_p99_ms for it in summaries),
+            stopped=any(it.stopped for it in summaries),
+            adopted=sum(it.adopted for it in summaries),
+            handed_over=sum(it.handed_over for it in summaries),
+            ahead=_added_in_each(it.ahead for it in summaries),
+        )
+
     @property
     def events_per_s(self) -> float:
         """Events per second of the run."""
@@ -119,6 +155,9 @@ class Tally:
     dead_letters: int = 0
     absences: dict[str, Counter[str]] = field(default_factory=dict)
     nanoseconds: Counter[str] = field(default_factory=Counter)
+    waited: Counter[str] = field(default_factory=Counter)
+    """How long the loop has waited, in ns: for records (``source``), or, with sets on their way,
+    for the models (``models``)."""
     adopted: int = 0
     """Events that were pending in the cuts that this process went on from."""
     handed_over: int = 0
@@ -196,3 +235,21 @@ def percentile_ms(nanoseconds: Collection[int], share: float) -> float | None:
     if not nanoseconds:
         return None
     return float(np.percentile(np.fromiter(nanoseconds, np.float64), share)) / 1e6
+
+
+def _added(counts: Iterable[Mapping[str, _Number]]) -> dict[str, _Number]:
+    total: dict[str, _Number] = {}
+    for mapping in counts:
+        for name, value in mapping.items():
+            total[name] = total[name] + value if name in total else value
+    return total
+
+
+def _added_in_each(
+    counts: Iterable[Mapping[str, Mapping[str, int]]],
+) -> dict[str, dict[str, int]]:
+    found: dict[str, list[Mapping[str, int]]] = {}
+    for mapping in counts:
+        for name, inner in mapping.items():
+            found.setdefault(name, []).append(inner)
+    return {name: _added(those) for name, those in found.items()}

@@ -4,6 +4,7 @@ One pipeline, as JSON for `fromJson`, with all that the templates ask of it:
   settings        `defaults`, with what the pipeline says otherwise
   file            the pipeline file, with what the chart decides
   parts           the models, streams.NAME and fusion, each with its resources, replicas, placement
+  ingest          the section runtime.ingest of the file
   gpus            what the local executor needs, over all parts
 Takes root and name.
 */}}
@@ -31,7 +32,7 @@ Takes root and name.
 {{- range $parts -}}
 {{- $gpus = addf $gpus .gpus -}}
 {{- end -}}
-{{- dict "name" .name "fullname" (printf "%s-%s" (include "sensorium.fullname" .root) .name) "settings" $settings "file" $file "parts" $parts "gpus" (ceil $gpus) | toJson -}}
+{{- dict "name" .name "fullname" (printf "%s-%s" (include "sensorium.fullname" .root) .name) "settings" $settings "file" $file "parts" $parts "ingest" ($runtime.ingest | default dict) "gpus" (ceil $gpus) | toJson -}}
 {{- end -}}
 
 {{/* Where the engine finds the weights. Takes the settings' `checkpoint`. */}}
@@ -45,7 +46,7 @@ Takes root and name.
 {{- end -}}
 {{- end -}}
 
-{{/* What a stream or the fusion takes, with the engine's defaults. Takes its section of the file. */}}
+{{/* What a stream, the fusion or ingest takes, with the engine's defaults. Takes its section of the file. */}}
 {{- define "sensorium.part" -}}
 {{- $resources := .resources | default dict -}}
 {{- $replicas := .replicas | default 1 -}}

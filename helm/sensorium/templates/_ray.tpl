@@ -50,7 +50,7 @@ the number of workers that the fewest and the most replicas need. Takes root and
 */}}
 {{- define "sensorium.workerGroups" -}}
 {{- $workers := .root.Values.ray.workers -}}
-{{- $ingest := dict "placement" "replica" "cpus" 1 "gpus" 0 "accelerator" "" "min" 1 "max" 1 -}}
+{{- $ingest := mustMerge (dict "placement" "replica") (include "sensorium.part" .pipeline.ingest | fromJson) -}}
 {{- $groups := dict -}}
 {{- range $part := prepend (values .pipeline.parts) $ingest -}}
 {{- if eq $part.placement "replica" -}}

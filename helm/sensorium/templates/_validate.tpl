@@ -42,7 +42,7 @@ Takes root and pipeline.
 {{- fail (printf "%s.file.%s asks for %v CPUs and %v GPUs, and a worker has %v and %v: no replica would find a place; raise ray.workers.cpu or ray.workers.gpus" $at $part $needs.cpus $needs.gpus $workers.cpu $workers.gpus) -}}
 {{- end -}}
 {{- if and $needs.gpus (eq $needs.placement "inline") -}}
-{{- fail (printf "%s.file.%s asks for GPUs, and placement inline would run it in the ingest deployment, which has none; set placement: replica" $at $part) -}}
+{{- fail (printf "%s.file.%s asks for GPUs, and placement inline would run it in the ingest deployment, which has its own; set placement: replica, or ask for them in file.runtime.ingest.resources" $at $part) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -51,7 +51,7 @@ Takes root and pipeline.
 {{- fail (printf "%s.terminationGracePeriodSeconds is %v, and the engine may take %v s to finish what is in flight (file.runtime.drain); give it more than that, with some seconds to commit" $at $settings.terminationGracePeriodSeconds $drain) -}}
 {{- end -}}
 {{- include "sensorium.validateCheckpoint" (dict "at" $at "pipeline" $p) -}}
-{{- include "sensorium.validateScaling" (dict "root" .root "at" $at "settings" $settings "source" $p.file.source) -}}
+{{- include "sensorium.validateScaling" (dict "root" .root "at" $at "settings" $settings "source" $p.file.source "ingest" (include "sensorium.part" $p.ingest | fromJson)) -}}
 {{- end -}}
 
 {{- define "sensorium.validateCheckpoint" -}}
@@ -77,16 +77,20 @@ Takes root and pipeline.
 {{- if gt (int .settings.replicas) (int .settings.partitions) -}}
 {{- fail (printf "%s has %d replicas and %d partitions: a pod without a partition does nothing; lower replicas, or set partitions to the topics' number" .at (int .settings.replicas) (int .settings.partitions)) -}}
 {{- end -}}
-{{- $several := and (eq .root.Values.runtime.mode "standalone") (or $scaling.enabled (gt (int .settings.replicas) 1)) -}}
+{{- $ray := eq .root.Values.runtime.mode "ray" -}}
+{{- if and $ray (gt (int .ingest.max) (int .settings.partitions)) -}}
+{{- fail (printf "%s.file.runtime.ingest.replicas may be %d, and there are %d partitions: a replica without a partition does nothing; lower it, or set partitions to the topics' number" .at (int .ingest.max) (int .settings.partitions)) -}}
+{{- end -}}
+{{- $several := ternary (gt (int .ingest.max) 1) (or $scaling.enabled (gt (int .settings.replicas) 1)) $ray -}}
 {{- if and $several (eq .source.plugin "kafka") -}}
 {{- if not .source.group -}}
-{{- fail (printf "%s may have several pods, and without file.source.group each would read everything and predict it again; name a consumer group" .at) -}}
+{{- fail (printf "%s may have several readers, and without file.source.group each would read everything and predict it again; name a consumer group" .at) -}}
 {{- end -}}
 {{- if .source.group_instance_id -}}
-{{- fail (printf "%s may have several pods, and file.source.group_instance_id would give all of them the same name, so that they expel each other; leave it out" .at) -}}
+{{- fail (printf "%s may have several readers, and file.source.group_instance_id would give all of them the same name, so that they expel each other; leave it out" .at) -}}
 {{- end -}}
 {{- end -}}
-{{- if and $scaling.enabled (eq .root.Values.runtime.mode "ray") -}}
+{{- if and $scaling.enabled $ray -}}
 {{- fail "autoscaling scales the Deployment of mode standalone; in mode ray set replicas {min, max} in the pipeline file, and ray.autoscaling.enabled" -}}
 {{- end -}}
 {{- if $scaling.enabled -}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from sensorium.errors import CommitError, RunError
@@ -13,6 +14,7 @@ from sensorium_plugins._kafka import kafka_errors
 from sensorium_plugins._kafka_log import KafkaLog
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
 from sensorium_plugins.sources._kafka_consumer import (
+    insist,
     open_consumer,
     pause_only,
     poll,
@@ -21,6 +23,7 @@ from sensorium_plugins.sources._kafka_consumer import (
 )
 from sensorium_plugins.sources._kafka_ends import KafkaEnds
 from sensorium_plugins.sources._kafka_places import KafkaPlace
+from sensorium_plugins.sources._kafka_start import offsets_at, start_offsets
 
 __all__ = ["KafkaSource"]
 
@@ -160,6 +163,11 @@ class KafkaSource(Source):
         """``group_instance_id``, or a name of this start."""
         return f"{self.config.group}-{self._member}"
 
+    @property
+    def single(self) -> bool:
+        """Whether there is a ``group_instance_id``."""
+        return self.config.group_instance_id is not None
+
     def join(self, assignee: Assignee) -> None:
         """From now on tell `assignee`, within `poll`, which partition numbers are its own."""
         self._assignee = assignee
@@ -179,7 +187,7 @@ class KafkaSource(Source):
         """Read on from the first records of these log times."""
         wanted = {it: times[it.partition] for it in self._places if it.partition in times}
         if wanted:
-            self._begin(self._at_times(wanted))
+            self._begin(offsets_at(self._consumer, self.config, wanted))
 
     def commit(self, cuts: Mapping[int, Cut]) -> None:
         """Commit the cuts as the group's offsets, in one request.
@@ -258,7 +266,7 @@ class KafkaSource(Source):
             for place in self._places:
                 # A transaction of the number's last owner may be open: until it ends, or is timed
                 # out by the broker, there is no answer.
-                found = self._consumer.committed(Place(*place), metadata=True)
+                found = insist(partial(self._consumer.committed, Place(*place), metadata=True))
                 if found is not None:
                     commits[place.partition][place] = (found.offset, found.metadata)
         stored = {number: Cut.read(them) for number, them in commits.items()}
@@ -266,7 +274,7 @@ class KafkaSource(Source):
         with kafka_errors(self.config, "finding where to begin"):
             warn_of_gone(self._consumer, offsets)
         fresh = [place for place in self._places if place not in offsets]
-        self._begin({**offsets, **self._starts(fresh)})
+        self._begin({**offsets, **start_offsets(self._consumer, self.config, fresh)})
         for cut in stored.values():
             for place, position in cut.positions.items() if cut is not None else ():
                 self._places[place].until = position.next
@@ -305,33 +313,7 @@ class KafkaSource(Source):
             self._consumer.assign([Place(*place) for place in places])
         self._places = {place: KafkaPlace(place) for place in places}
         # Now, and not with the first poll: what comes in between is read.
-        self._begin(self._starts(places))
-
-    def _starts(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """The offsets at which these begin where no cut says so."""
-        from kafka import TopicPartition as Place
-
-        if (start := self.config.start_ns) is not None:
-            return self._at_times(dict.fromkeys(places, start))
-        wanted = [Place(*place) for place in places]
-        with kafka_errors(self.config, "finding where to begin"):
-            if self.config.start == "earliest":
-                found = self._consumer.beginning_offsets(wanted)
-            else:
-                found = self._consumer.end_offsets(wanted)
-        return {TopicPartition(*place[:2]): offset for place, offset in found.items()}
-
-    def _at_times(self, times: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-        from kafka import TopicPartition as Place
-
-        wanted = {Place(*place): max(time, 0) // _MS for place, time in times.items()}
-        with kafka_errors(self.config, "finding where to begin"):
-            found = self._consumer.offsets_for_times(wanted)
-            ends = self._consumer.end_offsets([place for place, it in found.items() if it is None])
-        return {
-            TopicPartition(*place[:2]): ends[place] if it is None else it.offset
-            for place, it in found.items()
-        }
+        self._begin(start_offsets(self._consumer, self.config, places))
 
     def _begin(self, offsets: Mapping[TopicPartition, int]) -> None:
         from kafka import TopicPartition as Place

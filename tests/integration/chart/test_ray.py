@@ -111,6 +111,12 @@ def test_only_the_head_beside_the_autoscaler_speaks_to_kubernetes(one: Any) -> N
     assert not any(pod["automountServiceAccountToken"] for pod in workers)
 
 
+def test_ingest_gets_the_workers_that_it_asks_for(one: Any) -> None:
+    ingest = {"replicas": {"min": 1, "max": 6}, "resources": {"num_cpus": 2}}
+    given = {**RAY, "watch__partitions": 6, "file__runtime": {"ingest": ingest}}
+    assert sizes(one("RayService", values(**given))) == {"cpu": (1, 3)}
+
+
 def sizes(service: dict[str, Any]) -> dict[str, tuple[int, int]]:
     return {name: (it["minReplicas"], it["maxReplicas"]) for name, it in groups_of(service).items()}
 

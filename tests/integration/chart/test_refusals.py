@@ -12,6 +12,7 @@ from sensorium.host._config import RuntimeConfig
 
 ALONE = {key: it for key, it in FILE["source"].items() if key != "group"}
 RAY = {"runtime__mode": "ray"}
+SHARED = {"watch__partitions": 4, "file__runtime": {"ingest": {"replicas": {"min": 1, "max": 4}}}}
 GROUPED = pytest.mark.skipif(not GROUPS, reason="this version's Kafka source has no group")
 DRAIN = pytest.mark.skipif(
     "drain" not in RuntimeConfig.model_fields, reason="this version has no runtime.drain"
@@ -109,11 +110,11 @@ DRAIN = pytest.mark.skipif(
         ),
         (
             values(watch__replicas=2, watch__partitions=2, file__source=ALONE),
-            "pipelines.watch may have several pods, and without file.source.group each would read",
+            "pipelines.watch may have several readers, and without file.source.group each",
         ),
         (
             values(**SCALED, file__source=ALONE),
-            "pipelines.watch may have several pods, and without file.source.group each would read",
+            "pipelines.watch may have several readers, and without file.source.group each",
         ),
         pytest.param(
             values(**SCALED, file__source__group_instance_id="one"),
@@ -144,6 +145,19 @@ DRAIN = pytest.mark.skipif(
         (
             values(**RAY, file__fusion={**GPUS["file__fusion"], "resources": {"num_gpus": 2}}),
             "file.fusion asks for 1 CPUs and 2 GPUs, and a worker has 4 and 1: no replica would",
+        ),
+        (
+            values(**RAY, watch__partitions=2, file__runtime={"ingest": {"replicas": 3}}),
+            "watch.file.runtime.ingest.replicas may be 3, and there are 2 partitions",
+        ),
+        (
+            values(**RAY, **SHARED, file__source=ALONE),
+            "pipelines.watch may have several readers, and without file.source.group each would",
+        ),
+        pytest.param(
+            values(**RAY, **SHARED, file__source__group_instance_id="one"),
+            "file.source.group_instance_id would give all of them the same name",
+            marks=GROUPED,
         ),
         (values(**SCALED, **RAY), "autoscaling scales the Deployment of mode standalone"),
         (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,3 +115,46 @@ def adding(host: PluginHost, checkpoint: Callable[..., Path]) -> Callable[..., P
         )
 
     return make
+
+
+@pytest.fixture
+def kill(ray_here: object) -> Callable[[str], None]:
+    """Kill the process of a replica of a deployment, as the kernel would."""
+    import ray
+
+    def process_id(name: str) -> int:
+        actor = ray.get_actor(name, namespace="serve")
+        return ray.get(actor.__ray_call__.remote(lambda _: os.getpid()))
+
+    def run(deployment: str) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            names = [it["name"] for it in ray.util.list_named_actors(all_namespaces=True)]
+            replicas = [it for it in names if it.startswith("SERVE_REPLICA") and deployment in it]
+            for name in replicas:
+                try:
+                    os.kill(process_id(name), signal.SIGKILL)
+                except (ValueError, ray.exceptions.RayError):
+                    continue  # it has just died, and its successor is not there yet
+                return
+        raise AssertionError(f"there is no replica of {deployment}")
+
+    return run
+
+
+@pytest.fixture
+def deployed(ray_here: Any) -> Iterator[Callable[[Pipeline], None]]:
+    """Deploy, and leave nothing behind."""
+    from ray import serve
+
+    from sensorium.runtime.serve import deploy
+
+    names = set()
+
+    def run(pipeline: Pipeline) -> None:
+        names.add(pipeline.name)
+        deploy(pipeline, ray_here)
+
+    yield run
+    for name in names:
+        serve.delete(name)

@@ -6,7 +6,7 @@ import json
 import os
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +25,6 @@ pytestmark = pytest.mark.timeout(300)
 MakePipeline = Callable[..., Pipeline]
 COUNT = 300
 PARTS = ("streams.a", "streams.b", "fusion")
-
-
-@pytest.fixture
-def deployed(ray_here: Any) -> Iterator[Callable[[Pipeline], None]]:
-    """Deploy, and leave nothing behind."""
-    from ray import serve
-
-    from sensorium.runtime.serve import deploy
-
-    names = set()
-
-    def run(pipeline: Pipeline) -> None:
-        names.add(pipeline.name)
-        deploy(pipeline, ray_here)
-
-    yield run
-    for name in names:
-        serve.delete(name)
 
 
 @pytest.fixture

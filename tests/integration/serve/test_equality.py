@@ -139,3 +139,26 @@ def test_both_executors_give_the_same(
         assert getattr(summaries["serve"], field) == getattr(summaries["local"], field)
     assert summaries["local"].dead_letters >= 1
     assert list(summaries["serve"].ahead) == eager
+
+
+def test_items_are_prepared_where_the_plugin_says(
+    ray_here: object,
+    host: PluginHost,
+    adding: Callable[..., Pipeline],
+    numbers: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    """In the replica, for `prepared-there`; and an item that cannot be, as it would be here."""
+    pipeline = adding("streams.a.modality=prepared-there", poison=7)
+    recording = numbers(range(40))
+    for executor in ("local", "serve"):
+        summary = run_pipeline(
+            pipeline, host, data=recording, sink=str(tmp_path / executor), executor=executor
+        )
+        assert summary.dead_letters == 2
+        assert summary.absences == {"a": {"failed": 1}, "b": {"failed": 1}}
+    local, served = (read_predictions(tmp_path / it) for it in ("local", "serve"))
+    assert_alike(local, served)
+    sums = [it["tasks"]["sum"]["values"][0] for it in served]
+    # Both streams failed at the poison: the fusion has nothing but its bias.
+    assert sums == [2.0 * number if number != 7 else 0.0 for number in range(40)]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,31 +19,6 @@ pytestmark = pytest.mark.timeout(300)
 MakePipeline = Callable[..., Pipeline]
 Kill = Callable[[str], None]
 SOAK = os.environ.get("SENSORIUM_SOAK") == "1"
-
-
-@pytest.fixture
-def kill(ray_here: object) -> Kill:
-    """Kill the process of a replica of a deployment, as the kernel would."""
-    import ray
-
-    def process_id(name: str) -> int:
-        actor = ray.get_actor(name, namespace="serve")
-        return ray.get(actor.__ray_call__.remote(lambda _: os.getpid()))
-
-    def run(deployment: str) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            names = [it["name"] for it in ray.util.list_named_actors(all_namespaces=True)]
-            replicas = [it for it in names if it.startswith("SERVE_REPLICA") and deployment in it]
-            for name in replicas:
-                try:
-                    os.kill(process_id(name), signal.SIGKILL)
-                except (ValueError, ray.exceptions.RayError):
-                    continue  # it has just died, and its successor is not there yet
-                return
-        raise AssertionError(f"there is no replica of {deployment}")
-
-    return run
 
 
 def collected(

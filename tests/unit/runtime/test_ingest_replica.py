@@ -38,9 +38,7 @@ def test_a_line_that_cannot_be_begun_again_is_told_by_its_health(
     pipeline = load_pipeline(WATCH)
     settings = settings_of(pipeline, "")
     del settings["digest"]  # any will do
-    replica = IngestReplica(
-        topology_of(pipeline), {}, None, 2, Order(run="it", data=str(data), sink=True)
-    )
+    replica = IngestReplica(topology_of(pipeline), {}, None, 2, Order(data=str(data), sink=True))
     with replica._logging:  # as it ends with the process elsewhere
         replica.reconfigure(settings)
         assert failing(replica) is None

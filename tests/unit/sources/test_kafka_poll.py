@@ -10,7 +10,7 @@ from kafka import TopicPartition as Place
 from kafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
 
 from sensorium.plugin import TopicPartition
-from sensorium_plugins.sources._kafka_consumer import poll
+from sensorium_plugins.sources._kafka_consumer import insist, poll
 
 
 class Consumer:
@@ -38,3 +38,27 @@ def test_nothing_is_read_while_the_broker_is_gone(caplog: pytest.LogCaptureFixtu
 def test_what_will_not_pass_is_raised() -> None:
     with pytest.raises(TopicAuthorizationFailedError):
         poll(Consumer(TopicAuthorizationFailedError("no")), 10, 0.001)
+
+
+def test_what_has_to_be_known_is_asked_again() -> None:
+    answers = [KafkaConnectionError("refused"), KafkaConnectionError("refused"), 7]
+
+    def ask() -> Any:
+        return Consumer(answers.pop(0)).poll(0, 0)
+
+    assert insist(ask, seconds=20) == 7
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [(TopicAuthorizationFailedError("no"), 60.0), (KafkaConnectionError("refused"), 0.0)],
+)
+def test_what_does_not_help_is_not_gone_on_with(error: KafkaError, seconds: float) -> None:
+    answers = [error] * 3
+
+    def ask() -> Any:
+        return Consumer(answers.pop(0)).poll(0, 0)
+
+    with pytest.raises(type(error)):
+        insist(ask, seconds)
+    assert answers

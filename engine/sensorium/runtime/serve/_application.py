@@ -10,6 +10,7 @@ from ray import serve
 from sensorium.runtime.serve._door import DOOR, DoorReplica
 from sensorium.runtime.serve._ingest import DRAIN_SECONDS, IngestReplica, Order
 from sensorium.runtime.serve._replicas import EncodeReplica, FuseReplica
+from sensorium.runtime.serve._scaling import ingest_scale
 from sensorium.runtime.serve._settings import pipeline_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ __all__ = ["INGEST", "application_of", "build", "deployment_options"]
 INGEST: Final = "ingest"
 #: Calls that a replica works on: one runs, the next one is at hand.
 _ONGOING: Final = 2
-#: Calls of the ingest deployment: start, stop and collect may come together.
+#: Calls of the ingest deployment: collecting and draining may come together.
 _INGEST_ONGOING: Final = 16
 #: No line for every call.
 _QUIET: Final = {"enable_access_log": False}
@@ -39,14 +40,16 @@ def build(topology: dict[str, Any]) -> Application:
         The ``args``: a pipeline file as plain data. What may change while it runs (``checkpoint``
         above all) belongs into the ``user_config`` of every deployment.
     """
-    return application_of(topology, {}, Order(run="deployed"))
+    return application_of(topology, {}, Order())
 
 
 def application_of(
     topology: Mapping[str, Any],
     settings: Mapping[str, Any],
-    order: Order | None = None,
+    order: Order,
+    *,
     node: str | None = None,
+    ingests: int | None = None,
 ) -> Application:
     """The application of a pipeline.
 
@@ -55,12 +58,14 @@ def application_of(
     topology, settings
         What `topology_of` and `settings_of` give.
     order
-        What every ingest replica runs when it starts; by default it waits for `start`.
+        What every ingest replica runs.
     node
         A resource that only one node has, where the source can only be read there.
+    ingests
+        A fixed number of ingest replicas; by default as the pipeline file says.
     """
     config = pipeline_of(topology, settings).config
-    options = deployment_options(config, dict(settings), node)
+    options = deployment_options(config, dict(settings), node, ingests)
     flights = _flights(config)
     encoders = {
         name: serve.deployment(EncodeReplica)
@@ -82,7 +87,10 @@ def application_of(
 
 
 def deployment_options(
-    config: PipelineConfig, settings: dict[str, Any], node: str | None = None
+    config: PipelineConfig,
+    settings: dict[str, Any],
+    node: str | None = None,
+    ingests: int | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Per deployment, its options in Serve's terms, as in a Serve config file.
 
@@ -92,7 +100,7 @@ def deployment_options(
         The pipeline file.
     settings
         What may change, the ``user_config`` of each.
-    node
+    node, ingests
         As of `application_of`.
     """
     parts: dict[str, StreamConfig | FusionConfig] = {
@@ -111,25 +119,27 @@ def deployment_options(
         for name, part in parts.items()
         if part.placement == "replica"
     }
-    actor: dict[str, Any] = {"num_cpus": 1.0}
-    if node is not None:
-        actor["resources"] = {node: 0.001}
+    ingest = config.runtime.ingest
     found[INGEST] = {
         **common,
-        "num_replicas": 1,
+        **(ingest_scale(ingest) if ingests is None else {"num_replicas": ingests}),
         "max_ongoing_requests": _INGEST_ONGOING,
         "max_queued_requests": _INGEST_ONGOING,
         "graceful_shutdown_timeout_s": DRAIN_SECONDS + 10.0,
-        "ray_actor_options": actor,
+        "ray_actor_options": {**ingest.resources.model_dump(exclude_none=True), **_on(node)},
     }
     if config.door is not None:
         # It is for trying: it takes no CPU from what the pipeline is for.
         found[DOOR] = {
             **common,
             "num_replicas": 1,
-            "ray_actor_options": {**actor, "num_cpus": 0.0},
+            "ray_actor_options": {"num_cpus": 0.0, **_on(node)},
         }
     return found
+
+
+def _on(node: str | None) -> dict[str, Any]:
+    return {} if node is None else {"resources": {node: 0.001}}
 
 
 def _flights(config: PipelineConfig) -> int:

@@ -8,6 +8,7 @@ from ray.serve.schema import ServeDeploySchema
 
 from sensorium.runtime._model import require_weights
 from sensorium.runtime.serve._application import deployment_options
+from sensorium.runtime.serve._run import require_sharing
 from sensorium.runtime.serve._settings import settings_of, topology_of
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ def build_config(pipeline: Pipeline) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If a model lacks its weights.
+        If a model lacks its weights, or several ingest replicas could not share the source.
     """
+    require_sharing(pipeline)
     settings = settings_of(pipeline, require_weights(pipeline))
     options = deployment_options(pipeline.config, settings)
     config = {

@@ -99,12 +99,14 @@ class Call:
 def size_of(value: Any) -> int:
     """The bytes of the arrays in a call's arguments or result."""
     if isinstance(value, np.ndarray):
-        return value.nbytes
+        return sum(map(size_of, value)) if value.dtype == object else value.nbytes
+    if isinstance(value, str | bytes):
+        return len(value)
     if isinstance(value, Features):
         return size_of(value.data) + size_of(value.mask)
     if isinstance(value, Mapping):
         return sum(size_of(it) for it in value.values())
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return sum(size_of(it) for it in value)
     features = getattr(value, "features", None)
     return 0 if features is None else size_of(features)

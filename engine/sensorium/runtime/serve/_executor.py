@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -32,8 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ServeExecutor"]
 
-#: How often in a row an ingest replica may die before it has handed anything back.
+#: How many ingest replicas may die in a row before one has handed anything back.
 _DEATHS: Final = 3
+#: How long to wait for one that answers, in seconds.
+_PATIENCE: Final = 120.0
 _PAUSE_SECONDS: Final = 0.2
 
 
@@ -76,28 +77,30 @@ class ServeExecutor:
         self._on_predictions = on_predictions
         self._name = f"{pipeline.name}-run-{uuid.uuid4().hex[:8]}"
         self._order = Order(
-            run=self._name,
+            followed=True,
             data=None if data is None else str(data.resolve()),
             speed=speed,
             until_end=until_end,
             sink=sink is not None,
             sets=on_predictions is not None,
         )
+        # A recording is read whole by whoever reads it.
+        self._ingests = 1 if data is not None else pipeline.config.runtime.ingest.replicas.min
         self._stops = 0
-        self._stopping = threading.Event()
         self._seen: set[object] = set()
 
     def stop(self, *, now: bool = False) -> None:
         """Stop the intake; see `Executor.stop`."""
         self._stops = 2 if now else max(self._stops, 1)
-        self._stopping.set()
 
     def run(self) -> RunSummary:
         """Deploy, run, drain and delete; see `Executor.run`."""
         digest = require_weights(self._pipeline)
         topology, settings = topology_of(self._pipeline), settings_of(self._pipeline, digest)
         # The recording is on this machine, and the ingest deployment on its node.
-        application = application_of(topology, settings, node=self._cluster.here)
+        application = application_of(
+            topology, settings, self._order, node=self._cluster.here, ingests=self._ingests
+        )
         try:
             try:
                 ingest = serve.run(application, name=self._name, route_prefix=None)
@@ -117,40 +120,37 @@ class ServeExecutor:
             serve.delete(self._name, _blocking=not self._cluster.own)
 
     def _follow(self, ingest: DeploymentHandle[Any]) -> RunSummary:
-        """Collect until the run has ended; one whose replica has died is begun again."""
-        after, told, deaths = 0, 0, 0
-        begun = False
+        """Collect until all have ended; one that dies has a successor, which begins anew."""
+        after: dict[str, int] = {}
+        seen: set[str] = set()
+        heard = time.monotonic()
         while True:
             try:
-                if not begun:
-                    _ask(ingest.start, self._order)
-                    begun, after, told = True, 0, 0
-                if self._stops > told:
-                    told = self._stops
-                    _ask(ingest.stop, told > 1)
-                collected: Collected | None = _ask(ingest.collect, self._name, after)
+                answers = _ask_all(ingest, "collect", after, self._stops)
             except PassingError as error:
-                deaths += 1
-                if deaths > _DEATHS:
+                if time.monotonic() - heard > _PATIENCE:
                     raise RunError(
-                        f"the ingest deployment of {self._name} does not stay alive: "
-                        f"{type(error).__name__}: {error}"
+                        f"the ingest deployment of {self._name} has not answered for "
+                        f"{_PATIENCE:g} s: {type(error).__name__}: {error}"
                     ) from error
                 time.sleep(_PAUSE_SECONDS)
                 continue
-            if collected is None:
-                # Another replica has taken the place of one that died.
-                begun = False
-                continue
-            for parcel in collected.parcels:
-                self._take(parcel)
-                after, deaths = parcel.number, 0
-            if collected.error is not None:
-                raise collected.error
-            if collected.summary is not None:
+            heard = time.monotonic()
+            for collected in answers:
+                seen.add(collected.replica)
+                for parcel in collected.parcels:
+                    self._take(parcel)
+                    after[collected.replica] = parcel.number
+                    seen = {it.replica for it in answers}
+                if collected.error is not None:
+                    raise collected.error
+            if len(seen) > self._ingests + _DEATHS:
+                raise RunError(f"the ingest deployment of {self._name} does not stay alive")
+            summaries = [it.summary for it in answers if it.summary is not None]
+            if len(summaries) == self._ingests:
                 if self._sink is not None:
                     self._sink.flush()
-                return collected.summary
+                return RunSummary.together(summaries)
 
     def _take(self, parcel: Parcel) -> None:
         if parcel.sets is not None:
@@ -179,8 +179,9 @@ class ServeExecutor:
         return True
 
 
-def _ask(method: Callable[..., Any], *arguments: Any) -> Any:
+def _ask_all(ingest: DeploymentHandle[Any], method: str, *arguments: Any) -> list[Collected]:
     try:
-        return method.remote(*arguments).result()  # type: ignore[attr-defined]
+        answers: list[Collected] = ingest.broadcast(method, *arguments).results()
     except RayTaskError as error:
         raise (error.cause or error) from None
+    return answers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from sensorium.runtime._line import Line
 from sensorium.runtime._summary import RunSummary
 from sensorium.runtime.serve._metrics import RayMetrics
 from sensorium.runtime.serve._outbox import Outbox, OutboxSink, Parcel
+from sensorium.runtime.serve._scaling import LoadMeter
 from sensorium.runtime.serve._settings import MODEL_ONLY, pipeline_of
 from sensorium.runtime.serve._work import ServeWork
 
@@ -42,12 +44,12 @@ _ABANDON_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One run that the program which started the application asks for.
+    """What an ingest replica is to run.
 
     Parameters
     ----------
-    run
-        Its name: the same order may be given again.
+    followed
+        Whether the program follows the run to its end.
     data, speed, until_end
         As of `run_pipeline`; the path is absolute.
     sink
@@ -57,7 +59,7 @@ class Order:
         Whether predictions are handed back with their sets.
     """
 
-    run: str
+    followed: bool = False
     data: str | None = None
     speed: str | None = None
     until_end: bool = False
@@ -71,6 +73,8 @@ class Collected:
 
     Parameters
     ----------
+    replica
+        Whose it is.
     parcels
         In order.
     summary
@@ -79,6 +83,7 @@ class Collected:
         Once it has failed.
     """
 
+    replica: str
     parcels: list[Parcel]
     summary: RunSummary | None = None
     error: Exception | None = None
@@ -87,10 +92,7 @@ class Collected:
 class _Run:
     """A line on its thread, and what it hands back."""
 
-    def __init__(
-        self, order: Order, line: Line, outbox: Outbox, health: Health, ends: ExitStack
-    ) -> None:
-        self.order = order
+    def __init__(self, line: Line, outbox: Outbox, health: Health, ends: ExitStack) -> None:
         self.outbox = outbox
         self.line = line
         self.health = health
@@ -123,13 +125,13 @@ class _Run:
         """Whether the line has come to its end; one that hangs in a source or a sink has not."""
         return not self._thread.is_alive()
 
-    def collect(self, after: int) -> Collected:
+    def collect(self, replica: str, after: int) -> Collected:
         """What has not arrived yet, and how the run has ended, if it has."""
         ended = self.ended
         parcels = self.outbox.collect(after, 0 if ended else _COLLECT_SECONDS)
         if not ended:
-            return Collected(parcels)
-        return Collected(parcels, self.summary, self.error)
+            return Collected(replica, parcels)
+        return Collected(replica, parcels, self.summary, self.error)
 
     def _turn(self) -> None:
         try:
@@ -155,7 +157,7 @@ class IngestReplica:
     flights
         How many micro-batches may be under way.
     order
-        What to run from the start; by default it waits for `start`.
+        What to run.
     door
         The deployment of the door, if there is one. Nothing is done with it: an application is
         what its root names.
@@ -167,7 +169,7 @@ class IngestReplica:
         encoders: Mapping[str, DeploymentHandle[Any]],
         fusion: DeploymentHandle[Any] | None,
         flights: int,
-        order: Order | None = None,
+        order: Order,
         door: DeploymentHandle[Any] | None = None,
     ) -> None:
         del door
@@ -180,6 +182,10 @@ class IngestReplica:
         self._work = ServeWork(topology, encoders, fusion)
         self._settings: Mapping[str, Any] = {}
         self._lock = threading.Lock()
+        self._name = uuid.uuid4().hex
+        self._stops = 0
+        # Every model is a deployment of its own, and scaled by itself.
+        self._load = LoadMeter(len(encoders) == len(topology["streams"]) and fusion is not None)
         self._run: _Run | None = None
         #: Why no line could be begun with other settings.
         self._failed: Exception | None = None
@@ -189,37 +195,43 @@ class IngestReplica:
         with self._lock:
             before, self._settings = self._settings, settings
             self._work.change(settings)
-            if self._order is None:
-                return
             if self._run is None:
-                self._run = self._begin(self._order)
+                if not self._order.followed:
+                    self._run = self._begin(self._order)
             elif _of_the_line(before) != _of_the_line(settings):
                 threading.Thread(target=self._begin_again, daemon=True).start()
 
-    def start(self, order: Order) -> None:
-        """Begin a run; given again, nothing happens.
+    def collect(self, after: Mapping[str, int], stops: int) -> Collected:
+        """What this replica hands back and what has not arrived yet; the first time, it begins.
+
+        Parameters
+        ----------
+        after
+            Per replica, the number up to which its parcels have arrived.
+        stops
+            Whether to stop the intake first (1), and to abandon what is in flight (2).
 
         Raises
         ------
         ConfigError
-            If its source or sink cannot be opened.
+            If the source or sink cannot be opened.
         """
         with self._lock:
-            if self._run is not None and self._run.order == order:
-                return
-            self._run = self._begin(order)
+            if self._run is None:
+                # Not before: what cannot be opened is told to the program that asks.
+                self._run = self._begin(self._order)
+            run = self._run
+        if stops > self._stops:
+            self._stops = stops
+            run.stop(now=stops > 1)
+        return run.collect(self._name, after.get(self._name, 0))
 
-    def collect(self, run: str, after: int) -> Collected | None:
-        """What a run has handed back beyond a number; None if this replica knows no such run."""
-        current = self._run
-        if current is None or current.order.run != run:
-            return None
-        return current.collect(after)
-
-    def stop(self, now: bool) -> None:
-        """Stop the intake of the run, which then finishes what is in flight."""
-        if self._run is not None:
-            self._run.stop(now)
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """The load, for the policy that says how many replicas there should be."""
+        run = self._run
+        if run is None:
+            return {}
+        return self._load.measure(run.line.readings(), run.health.partitions or 0)
 
     def drain(self) -> RunSummary | None:
         """Stop the intake, finish what is in flight, commit; give the summary, None without one."""
@@ -234,7 +246,7 @@ class IngestReplica:
         verdict = self._run.health.live()
         if not verdict.ok:
             raise RuntimeError("; ".join(verdict.reasons))
-        if self._order is not None and self._run.error is not None:
+        if not self._order.followed and self._run.error is not None:
             # Nobody collects the error: Serve starts another replica, which goes on by the log.
             raise self._run.error
 
@@ -249,7 +261,7 @@ class IngestReplica:
         Nobody waits for this: where it fails, the replica's health does, and Serve starts another.
         """
         with self._lock:
-            if self._run is None or self._order is None:
+            if self._run is None:
                 return
             try:
                 self._run = self._begin_after(self._run, self._order)
@@ -303,7 +315,7 @@ class IngestReplica:
             if exporter is not None:
                 exporter.attach(readings)
             journal.starting(__version__, "serve", None if exporter is None else exporter.address)
-            return _Run(order, line, outbox, health, opened.pop_all())
+            return _Run(line, outbox, health, opened.pop_all())
 
     def _line(
         self,

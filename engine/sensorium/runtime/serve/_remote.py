@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from sensorium.errors import UnavailableError
-from sensorium.plugin import Arrays, Modality
+from sensorium.plugin import Arrays, Modality, Samples
 from sensorium.runtime.serve._calls import Call
+from sensorium.runtime.serve._items import pack
 from sensorium.stages import (
     EncodedBatch,
     EncodedRows,
     Fused,
+    Prepared,
     StreamEncoder,
     failures_of,
     join_features,
@@ -28,12 +30,13 @@ class ModelNotThereError(Exception):
 
 
 class RemoteStream(StreamEncoder):
-    """Prepares here, and encodes in a deployment: one call per micro-batch.
+    """Encodes in a deployment, with one call per micro-batch; prepares here, or there.
 
     Parameters
     ----------
     modality
-        Not loaded: it prepares, and says what features are like.
+        Not loaded: it says what features are like, and prepares, if its ``prepare_at`` is
+        ``ingest``.
     call
         `EncodeReplica.encode`.
     model
@@ -47,6 +50,12 @@ class RemoteStream(StreamEncoder):
         super().__init__(modality, size=sys.maxsize)
         self._call = call
         self._model = model
+
+    def prepare(self, items: Sequence[Samples]) -> Prepared:
+        """Turn items into arrays to send; see `StreamEncoder.prepare`."""
+        if self.modality.prepare_at == "ingest" or not items:
+            return super().prepare(items)
+        return Prepared(((np.arange(len(items)), pack(items)),))
 
     def start(
         self, arrays: Arrays, hashes: npt.NDArray[np.uint32] | None = None

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sensorium.plugin import Arrays, Features
 from sensorium.runtime._model import load_fusion, load_modality, open_checkpoint
 from sensorium.runtime._precision import fusion_precision, stream_precision
+from sensorium.runtime.serve._items import unpack
 from sensorium.runtime.serve._settings import pipeline_of
 from sensorium.runtime.serve._shelf import Held, Shelf
 from sensorium.stages import EncodedBatch, EncodedRows, Fused, Fuser, StreamEncoder
@@ -50,7 +51,7 @@ class EncodeReplica:
         if encoder is None:
             return None
         self._seen = arrays
-        return encoder.encode(arrays, hashes)
+        return _encoded(encoder, arrays, hashes)
 
     def _load(self, settings: Mapping[str, Any]) -> Held[StreamEncoder]:
         pipeline = pipeline_of(self._topology, settings)
@@ -66,8 +67,16 @@ class EncodeReplica:
         )
         if self._seen is not None:
             # What the model before has just been given warms this one up.
-            encoder.encode(self._seen)
+            _encoded(encoder, self._seen, None)
         return Held(checkpoint.digest if checkpoint else "", encoder)
+
+
+def _encoded(
+    encoder: StreamEncoder, arrays: Arrays, hashes: npt.NDArray[np.uint32] | None
+) -> EncodedRows:
+    if encoder.modality.prepare_at == "ingest":
+        return encoder.encode(arrays, hashes)
+    return encoder.run(unpack(arrays), hashes)
 
 
 class FuseReplica:

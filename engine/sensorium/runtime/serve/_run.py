@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensorium.errors import ConfigError
-from sensorium.host import door_token
+from sensorium.host import door_token, sharing_problems
 from sensorium.runtime._ends import open_sink
 from sensorium.runtime._line import OnPredictions
 from sensorium.runtime._model import require_weights
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         StreamConfig,
     )
 
-__all__ = ["demand", "run_on_serve"]
+__all__ = ["demand", "require_sharing", "run_on_serve"]
 
 
 def run_on_serve(
@@ -63,6 +63,8 @@ def run_on_serve(
         pipeline = replace(pipeline, config=pipeline.config.model_copy(update=given))
     # What is wrong with the pipeline is told before Ray is started.
     require_weights(pipeline)
+    if data is None:
+        require_sharing(pipeline)
     if pipeline.config.door is not None and address is None:
         # A Ray of one's own has this environment; another's is asked when the door opens.
         door_token(pipeline.config.door)
@@ -85,12 +87,27 @@ def run_on_serve(
 def demand(pipeline: Pipeline) -> dict[str, float]:
     """What the replicas of a pipeline ask for, at the fewest, by Ray's names."""
     config = pipeline.config
-    total: dict[str, float] = {"CPU": 1.0, "GPU": 0.0, "memory": 0.0}
-    parts: list[StreamConfig | FusionConfig] = [*config.streams.values(), config.fusion]
-    for part in parts:
-        if part.placement == "replica":
-            count = max(part.replicas.min, 1)
-            total["CPU"] += part.resources.num_cpus * count
-            total["GPU"] += part.resources.num_gpus * count
-            total["memory"] += (part.resources.memory or 0) * count
+    total = {"CPU": 0.0, "GPU": 0.0, "memory": 0.0}
+    models: list[StreamConfig | FusionConfig] = [*config.streams.values(), config.fusion]
+    for part in (config.runtime.ingest, *(it for it in models if it.placement == "replica")):
+        count = max(part.replicas.min, 1)
+        total["CPU"] += part.resources.num_cpus * count
+        total["GPU"] += part.resources.num_gpus * count
+        total["memory"] += (part.resources.memory or 0) * count
     return total
+
+
+def require_sharing(pipeline: Pipeline) -> None:
+    """Refuse several ingest replicas where they cannot share the pipeline's source.
+
+    Raises
+    ------
+    ConfigError
+        Saying why, and what to do.
+    """
+    source = None
+    if pipeline.source is not None:
+        topics = list(dict.fromkeys(part.topic for part in pipeline.streams.values()))
+        source = pipeline.source(pipeline.source_config, topics)
+    for path, message, fix in sharing_problems(pipeline, source):
+        raise ConfigError(f"{message}: {fix}", path=path)

@@ -1,0 +1,252 @@
+"""Several ingest replicas share a real Apache Kafka, exactly once, while everything dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka_records import read_all
+
+from sensorium.errors import ConfigError
+from sensorium.host import Pipeline, read_checkpoint
+from sensorium.plugin import Payload
+from sensorium.wire import Envelope, write_envelope
+
+pytestmark = pytest.mark.timeout(900)
+
+SOAK = os.environ.get("SENSORIUM_SOAK") == "1"
+SECOND = 1_000_000_000
+KEYS = [f"k{number}" for number in range(8)]
+MakePipeline = Callable[..., Pipeline]
+
+
+class Producer:
+    """Sends, five times a second, the next number in both streams of every key."""
+
+    def __init__(self, broker: str, topics: dict[str, str]) -> None:
+        self._broker, self._topics = broker, topics
+        #: Per key and event time, the number.
+        self.sent: dict[tuple[str, int], int] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._turn)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(60)
+
+    def _turn(self) -> None:
+        from kafka import KafkaProducer
+
+        producer = KafkaProducer(bootstrap_servers=self._broker)
+        while not self._stopping.wait(0.2):
+            send(producer, self._topics, time.time_ns(), len(self.sent), self.sent)
+        producer.close()
+
+
+def send(producer: Any, topics: dict[str, str], now: int, number: int, sent: Any) -> None:
+    for key in KEYS:
+        for stream, topic in topics.items():
+            envelope = Envelope(stream, key, now, Payload(number))
+            producer.send(topic, key=key.encode(), value=write_envelope(envelope))
+        sent[key, now] = number
+    producer.flush()
+
+
+@pytest.fixture
+def topics(new_topic: Callable[..., str]) -> dict[str, str]:
+    return {"a": new_topic(4), "b": new_topic(4), "out": new_topic(), "dead": new_topic()}
+
+
+def members(broker: str, group: str) -> int | None:
+    """How many processes share a group; None while that is being settled."""
+    from kafka.admin import KafkaAdminClient
+    from kafka.errors import CoordinatorNotAvailableError
+
+    admin = KafkaAdminClient(bootstrap_servers=broker)
+    try:
+        described = admin.describe_groups([group])[group]
+    except CoordinatorNotAvailableError:
+        return None  # the topic of the group's offsets is only now being made
+    finally:
+        admin.close()
+    settled = described["group_state"] in ("Stable", "Empty")
+    return len(described["members"]) if settled else None
+
+
+@pytest.fixture
+def group() -> str:
+    return f"group-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def shared(adding: MakePipeline, broker: str, topics: dict[str, str], group: str) -> MakePipeline:
+    """`adding` on topics of four partitions, in a group, exactly once."""
+    source = {
+        "plugin": "kafka", "bootstrap_servers": broker, "start": "earliest",
+        "group": group, "session_timeout": "6s", "margin": "100ms",
+    }  # fmt: skip
+    sink = {
+        "plugin": "kafka", "bootstrap_servers": broker, "topic": topics["out"],
+        "dead_letters": topics["dead"], "transaction_timeout": "6s",
+    }  # fmt: skip
+
+    def make(*overrides: str, **config: Any) -> Pipeline:
+        return adding(
+            f"source={json.dumps(source)}",
+            f"sink={json.dumps(sink)}",
+            *(f"streams.{name}.topic={topics[name]}" for name in "ab"),
+            "delivery=exactly_once",
+            "align.deadline=30s",
+            *overrides,
+            **config,
+        )
+
+    return make
+
+
+@pytest.fixture
+def producer(broker: str, topics: dict[str, str]) -> Iterator[Producer]:
+    one = Producer(broker, {name: topics[name] for name in "ab"})
+    yield one
+    one.stop()
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 180) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"no {what} in {seconds} s"
+        time.sleep(0.5)
+
+
+def test_every_replica_may_die_and_the_model_may_change(
+    deployed: Callable[[Pipeline], None],
+    kill: Callable[[str], None],
+    shared: MakePipeline,
+    checkpoint: Callable[..., Path],
+    producer: Producer,
+    broker: str,
+    topics: dict[str, str],
+    group: str,
+) -> None:
+    from sensorium.runtime.serve import remove
+
+    one, two = checkpoint("one", scale=1, bias=0), checkpoint("two", scale=10, bias=5)
+    replicas = "runtime.ingest.replicas=2"
+
+    def predictions() -> list[dict[str, Any]]:
+        return [json.loads(it.value) for it in read_all(broker, topics["out"])]
+
+    def flows() -> None:
+        """Output of what is sent from now on, of every key: of every partition that has any."""
+        now = time.time_ns()
+
+        def all_there() -> bool:
+            return {it["key"] for it in predictions() if it["time"] > now} == set(KEYS)
+
+        wait_for(all_there, "prediction of every key")
+
+    deployed(shared(replicas, weights=one))
+    wait_for(lambda: members(broker, group) == 2, "second member")
+    flows()
+    for number, victim in enumerate(
+        ["streams.a", "ingest", "fusion", "streams.b", "ingest"] * (10 if SOAK else 1)
+    ):
+        kill(victim)
+        killed = time.monotonic()
+        flows()
+        print(f"{victim} killed: every key has output after {time.monotonic() - killed:.1f} s")
+        if number == 1:
+            deployed(shared(replicas, weights=two))
+    producer.stop()
+    wait_for(lambda: len(predictions()) >= len(producer.sent), "end of what was sent")
+    assert remove(shared(replicas, weights=two))
+    wait_for(lambda: members(broker, group) == 0, "leaving of the group")
+
+    found = predictions()
+    assert len({it["id"] for it in found}) == len(found)
+    assert {(it["key"], it["time"]) for it in found} == set(producer.sent)
+    assert all(set(it["members"]) == {"a", "b"} for it in found)
+    digests = {read_checkpoint(one).digest: (1, 0), read_checkpoint(two).digest: (10, 5)}
+    assert {it["model"] for it in found} == set(digests)
+    for it in found:
+        scale, bias = digests[it["model"]]
+        number = producer.sent[it["key"], it["time"]]
+        assert it["tasks"]["sum"]["values"] == [2 * scale * number + bias]
+    assert not read_all(broker, topics["dead"])
+
+
+def test_a_run_adds_up_what_its_replicas_did(
+    ray_here: Any, shared: MakePipeline, broker: str, topics: dict[str, str]
+) -> None:
+    from kafka import KafkaProducer
+
+    from sensorium.runtime.serve import ServeExecutor
+    from sensorium.testing import MemorySink
+
+    sent: dict[tuple[str, int], int] = {}
+    now = time.time_ns()
+    sender = KafkaProducer(bootstrap_servers=broker)
+    for number in range(50):
+        send(sender, {name: topics[name] for name in "ab"}, now + number, number, sent)
+    sender.close()
+    sink = MemorySink()
+    pipeline = shared("runtime.ingest.replicas=2", "delivery=at_least_once")
+    summary = ServeExecutor(pipeline, ray_here, sink=sink, until_end=True).run()
+    assert summary.events == 2 * len(sent)
+    assert summary.predictions == len(sent)
+    assert {(it.key, it.time) for it in sink.predictions} == set(sent)
+    assert len(sink.predictions) == len(sent)
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not SOAK, reason="takes four minutes: SENSORIUM_SOAK=1 make soak")
+def test_replicas_follow_the_lag(
+    deployed: Callable[[Pipeline], None],
+    shared: MakePipeline,
+    producer: Producer,
+    broker: str,
+    topics: dict[str, str],
+    group: str,
+) -> None:
+    """A model in the ingest replica that is too slow for one, and then nothing to do."""
+    inline = [f"{part}.placement=inline" for part in ("streams.a", "streams.b", "fusion")]
+    scale = "{replicas: {min: 1, max: 3}, target_lag: 2s, cool_down: 10s}"
+    # One set after the other on each of two threads: some 20 a second, where 40 come.
+    slow = ["runtime.batch.size=1", "runtime.threads=1", f"runtime.ingest={scale}"]
+    deployed(shared(*inline, *slow, pause=0.05))
+    wait_for(lambda: (members(broker, group) or 0) >= 2, "second replica")
+    producer.stop()
+
+    def predictions() -> list[dict[str, Any]]:
+        return [json.loads(it.value) for it in read_all(broker, topics["out"])]
+
+    wait_for(lambda: len(predictions()) >= len(producer.sent), "end of what was sent")
+    wait_for(lambda: members(broker, group) == 1, "replica fewer")
+    found = predictions()
+    assert {(it["key"], it["time"]) for it in found} == set(producer.sent)
+    assert len(found) == len(producer.sent)
+    for it in found:
+        assert it["tasks"]["sum"]["values"] == [2 * producer.sent[it["key"], it["time"]]]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["source.group=null", "delivery=at_least_once"], "does not share its partitions out"),
+        (["source.group_instance_id=one"], "is configured for one process"),
+        (["observe={port: 9464}"], "only one can listen there"),
+    ],
+)
+def test_what_several_replicas_cannot_share_is_refused(
+    deployed: Callable[[Pipeline], None], shared: MakePipeline, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        deployed(shared("runtime.ingest.replicas=2", *overrides))
