@@ -142,6 +142,8 @@ def test_a_model_is_too_slow(
     with Feeder(broker, f"{name}.a") as feeder:
         eventually(lambda: server.value("sensorium_predictions_total"))
         assert firing(server) == set()
+        # A group may share out again when it has only now learned of a topic that is new.
+        rebalances = server.value("sensorium_rebalances_total")
 
         # Half of what comes in. Not slower: five minutes in a rule are two and a half seconds here,
         # and something has to be read in any of them.
@@ -168,5 +170,5 @@ def test_a_model_is_too_slow(
     read = 'sensorium_records_total{outcome="event"}'
     eventually(lambda: server.value(read) == feeder.sent)
     assert not server.value('sensorium_event_fates_total{fate="late"}')
-    assert server.value("sensorium_rebalances_total") == 1, engine.log()
+    assert server.value("sensorium_rebalances_total") == rebalances, engine.log()
     assert server.value("sensorium_partitions_assigned") == 1
