@@ -43,10 +43,6 @@ from sensorium.host import PluginHost
 from sensorium.plugin import Payload
 from sensorium.wire import Envelope, write_envelope
 
-# As a script this file's folder comes first, and `kafka` would be this file.
-if __name__ == "__main__":
-    sys.path.append(sys.path.pop(0))
-
 SECOND = 1_000_000_000
 DELIVERIES = ("at_least_once", "exactly_once")
 

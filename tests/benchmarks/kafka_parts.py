@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,10 @@ from sensorium.host import Pipeline, PluginHost, load_pipeline
 from sensorium.plugin import Features, FeatureSpec, Fusion, Task, TaskOutput
 from sensorium.runtime import LocalExecutor, Models
 from sensorium_plugins.modalities import SensorStats
+
+# Of a script its own folder comes first, and `kafka` would be the benchmark of that name.
+if sys.path[0] == str(Path(__file__).parent):
+    sys.path.append(sys.path.pop(0))
 
 PARTITIONS = 3
 

@@ -15,6 +15,7 @@ from kafka_runs import executor_of, run_to_end
 
 from sensorium.errors import ConfigError, RunError
 from sensorium_plugins.modalities import SensorStats
+from sensorium_plugins.sources import KafkaSourceConfig
 
 SECOND = 1_000_000_000
 NewTopic = Callable[..., str]
@@ -254,3 +255,44 @@ def test_ten_minutes_down_make_nothing_late(
     assert all(len(it["members"]) == 2 for it in found)
     settled = [*range(10), *range(30, 608)]
     assert set(sets) >= {(f"p{n}", begin + at * SECOND) for n in range(6) for at in settled}
+
+
+def test_partitions_that_come_later_are_read_too(
+    broker: str, fields: dict[str, Any], new_topic: NewTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member rejoins by itself when topics have grown, and is through with it."""
+    from kafka.admin import KafkaAdminClient
+
+    settings = KafkaSourceConfig.settings
+    often = {"metadata_max_age_ms": 1000}  # and not each five minutes
+    monkeypatch.setattr(KafkaSourceConfig, "settings", lambda self: settings(self) | often)
+    for stream in fields["streams"].values():
+        stream["topic"] = new_topic(1)
+    topics = [it["topic"] for it in fields["streams"].values()]
+    start = time.time_ns() // SECOND * SECOND
+    executor = executor_of(fields)
+    thread = threading.Thread(target=executor.run)
+    thread.start()
+    try:
+        for topic in topics:
+            send(broker, topic, [chunk("p", start + at * SECOND) for at in range(3)])
+        read(broker, fields["sink"]["topic"], 2)
+        admin = KafkaAdminClient(bootstrap_servers=broker)
+        admin.create_partitions(dict.fromkeys(topics, 3))
+        admin.close()
+        time.sleep(3)  # the producer has to know of them, too
+        for topic in topics:
+            send(
+                broker,
+                topic,
+                [
+                    {**chunk(f"p{number}", start + at * SECOND), "partition": number}
+                    for number in range(3)
+                    for at in (3, 4)
+                ],
+            )
+        found = [json.loads(it.value) for it in read(broker, fields["sink"]["topic"], 5)]
+    finally:
+        executor.stop()
+        thread.join(60)
+    assert {it["key"] for it in found} == {"p", "p0", "p1", "p2"}

@@ -165,6 +165,12 @@ def test_every_replica_may_die_and_the_model_may_change(
         print(f"{victim} killed: every key has output after {time.monotonic() - killed:.1f} s")
         if number == 1:
             deployed(shared(replicas, weights=two))
+        if number == 2:
+            # Both lines are ended and begun again, in place.
+            changed = time.monotonic()
+            deployed(shared(replicas, "align.deadline=20s", weights=two))
+            flows()
+            print(f"deadline changed: every key has output after {time.monotonic() - changed:.1f} s")
     producer.stop()
     wait_for(lambda: len(predictions()) >= len(producer.sent), "end of what was sent")
     assert remove(shared(replicas, weights=two))
