@@ -69,6 +69,7 @@ bench: $(TEST)/.installed ## measure the engine, the aligner and the modalities
 	$(TEST)/bin/python tests/benchmarks/encoding.py
 	$(TEST)/bin/python tests/benchmarks/metrics.py
 	$(TEST)/bin/python tests/benchmarks/kafka.py
+	$(TEST)/bin/python tests/benchmarks/kafka_restart.py
 
 chart: $(TEST)/.installed ## make the files of the Helm chart that follow from others
 	$(TEST)/bin/python tests/support/chart_schema.py

@@ -43,6 +43,7 @@ class ScaledConfig(PluginConfig):
 
 class Scaled(Modality):
     name = "scaled"
+    prepare_at = "ingest"
     Config = ScaledConfig
 
     def decode(self, payload: Payload) -> float:

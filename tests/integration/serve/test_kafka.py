@@ -170,7 +170,9 @@ def test_every_replica_may_die_and_the_model_may_change(
             changed = time.monotonic()
             deployed(shared(replicas, "align.deadline=20s", weights=two))
             flows()
-            print(f"deadline changed: every key has output after {time.monotonic() - changed:.1f} s")
+            print(
+                f"deadline changed: every key has output after {time.monotonic() - changed:.1f} s"
+            )
     producer.stop()
     wait_for(lambda: len(predictions()) >= len(producer.sent), "end of what was sent")
     assert remove(shared(replicas, weights=two))

@@ -42,6 +42,10 @@ DRAIN_SECONDS: Final = 30.0
 _ABANDON_SECONDS: Final = 30.0
 
 
+#: After how long a thread gives way to another one that waits for the interpreter.
+_SWITCH_SECONDS: Final = 0.0005
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What an ingest replica is to run.
@@ -173,6 +177,9 @@ class IngestReplica:
         door: DeploymentHandle[Any] | None = None,
     ) -> None:
         del door
+        # A call of a deployment changes threads several times, and each time it would wait for the
+        # line's thread to be interrupted: 5 ms, Python's default, are as long as a model's call.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         self._order = order
         # A process of the engine's own; Ray keeps what it says.
         self._logging = ExitStack()
