@@ -103,6 +103,8 @@ ROWS: dict[str, list[Panel]] = {
         one("Age of the newest event", "s",
             'time() - max by (stream) (sensorium_newest_event_time_seconds{pipeline="$pipeline"})',
             "{{stream}}", "Since when a stream is silent. Of a recording it means nothing."),
+        one("The loop waits for", "percentunit", rate("sensorium_waited_seconds_total", "what"),
+            "{{what}}", "A share of the time of each process; the rest it works."),
         busy("ingest"),
     ],
     "align": [

@@ -151,7 +151,7 @@ def make_case(seed: int) -> Case:
     """A random pipeline and log; small times, so that ties and exact hits are common."""
     rng = random.Random(seed)
     streams = STREAMS[: rng.choice([2, 2, 3])]
-    policy = _policy(rng, streams)
+    policy = _policy(rng, random.Random(f"late {seed}"), streams)
     specs = {
         name: StreamSpec(
             lateness=rng.choice([0, 0, 2, 5]),
@@ -176,9 +176,11 @@ def make_case(seed: int) -> Case:
     return case
 
 
-def _policy(rng: random.Random, streams: tuple[str, ...]) -> Policy:
+def _policy(rng: random.Random, late: random.Random, streams: tuple[str, ...]) -> Policy:
     require = rng.choice(["any", "any", "all", [streams[0]]])
     common: dict[str, Any] = {"require": require, "deadline": rng.choice(["inf", 0, 4, 10])}
+    if common["deadline"] != "inf" and late.random() < 0.5:
+        common |= {"on_late": "revise", "revise_within": late.choice(["inf", 3, 8])}
     kind = rng.choice(["exact", "nearest", "window", "session"])
     if kind == "exact":
         return Exact(**common)

@@ -214,6 +214,50 @@ def test_a_run_adds_up_what_its_replicas_did(
     assert len(sink.predictions) == len(sent)
 
 
+def test_a_slow_model_makes_nothing_late_and_loses_no_partition(
+    deployed: Callable[[Pipeline], None],
+    shared: MakePipeline,
+    broker: str,
+    topics: dict[str, str],
+    group: str,
+) -> None:
+    """A call takes seven seconds; the group waits six for a poll, the brokers two for a commit."""
+    from kafka import KafkaProducer
+    from ray import serve
+
+    from sensorium.runtime.serve import remove
+
+    times = ["source.max_poll_interval=6s", "sink.transaction_timeout=2s", "align.deadline=1s"]
+    pipeline = shared(*times, pause=7)
+    deployed(pipeline)
+    sent: dict[tuple[str, int], int] = {}
+    sender = KafkaProducer(bootstrap_servers=broker)
+    for number in range(4):  # 32 sets, in batches of at most 8
+        send(sender, {name: topics[name] for name in "ab"}, time.time_ns(), number, sent)
+        time.sleep(0.5)
+    sender.close()
+    ingest: Any = serve.get_deployment_handle("ingest", pipeline.name)
+
+    def behind() -> float:
+        """What the autoscaler is told, and the metrics say."""
+        [load] = ingest.broadcast("record_autoscaling_stats").results()
+        return load["lag_seconds"]
+
+    wait_for(lambda: behind() > 5, "lag")
+    assert members(broker, group) == 1
+
+    def predictions() -> list[Any]:
+        return read_all(broker, topics["out"])
+
+    wait_for(lambda: len(predictions()) >= len(sent), "end of what was sent")
+    assert len(predictions()) == len(sent)
+    [summary] = remove(pipeline)
+    assert summary.fates == {"matched": 2 * len(sent)}
+    # It was never sent back to a stored cut.
+    assert not summary.records.get("replayed")
+    assert summary.adopted == 0
+
+
 @pytest.mark.soak
 @pytest.mark.skipif(not SOAK, reason="takes four minutes: SENSORIUM_SOAK=1 make soak")
 def test_replicas_follow_the_lag(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -36,6 +37,9 @@ _DEATHS: Final = 3
 #: How long to wait for one that answers, in seconds.
 _PATIENCE: Final = 120.0
 _PAUSE_SECONDS: Final = 0.2
+#: Serve hangs a callback on every result of a broadcast. Where the result is in the object store
+#: and is let go of before that has been called, Ray (2.60) ends the process: "owner is unknown".
+_ANSWERS_KEPT: Final = 32
 
 
 class ServeExecutor:
@@ -88,6 +92,8 @@ class ServeExecutor:
         self._ingests = 1 if data is not None else pipeline.config.runtime.ingest.replicas.min
         self._stops = 0
         self._seen: set[object] = set()
+        #: Answers of several replicas that Ray may not be done with yet.
+        self._answered: deque[object] = deque(maxlen=_ANSWERS_KEPT)
 
     def stop(self, *, now: bool = False) -> None:
         """Stop the intake; see `Executor.stop`."""
@@ -126,7 +132,7 @@ class ServeExecutor:
         heard = time.monotonic()
         while True:
             try:
-                answers = _ask_all(ingest, "collect", after, self._stops)
+                answers = self._ask(ingest, after)
             except PassingError as error:
                 if time.monotonic() - heard > _PATIENCE:
                     raise RunError(
@@ -151,6 +157,17 @@ class ServeExecutor:
                 if self._sink is not None:
                     self._sink.flush()
                 return RunSummary.together(summaries)
+
+    def _ask(self, ingest: DeploymentHandle[Any], after: Mapping[str, int]) -> list[Collected]:
+        try:
+            if self._ingests == 1:
+                return [ingest.collect.remote(after, self._stops).result()]
+            response = ingest.broadcast("collect", after, self._stops)
+            self._answered.append(response)
+            answers: list[Collected] = response.results()
+        except RayTaskError as error:
+            raise (error.cause or error) from None
+        return answers
 
     def _take(self, parcel: Parcel) -> None:
         if parcel.sets is not None:
@@ -177,11 +194,3 @@ class ServeExecutor:
             return False
         self._seen.add(identity)
         return True
-
-
-def _ask_all(ingest: DeploymentHandle[Any], method: str, *arguments: Any) -> list[Collected]:
-    try:
-        answers: list[Collected] = ingest.broadcast(method, *arguments).results()
-    except RayTaskError as error:
-        raise (error.cause or error) from None
-    return answers
