@@ -31,20 +31,25 @@ def test_ray_exports_what_the_local_executor_serves(
     import ray
 
     port = ray.nodes()[0]["MetricsExportPort"]
+    # A name of its own: Ray goes on exporting what other tests' pipelines have measured.
     executor = ServeExecutor(
-        adding(), ray_here, data=numbers([1.0] * 3000), speed="1", sink=MemorySink()
+        adding("pipeline=watched"),
+        ray_here,
+        data=numbers([1.0] * 3000),
+        speed="1",
+        sink=MemorySink(),
     )
     thread = threading.Thread(target=executor.run)
     thread.start()
     try:
         with prometheus(tmp_path, {"sensorium-ray": [f"127.0.0.1:{port}"]}) as server:
-            mine = '{pipeline="adding"}'
+            mine = '{pipeline="watched"}'
             try:
                 eventually(lambda: server.value(f"sum(sensorium_predictions_total{mine})"), 240)
             except AssertionError as error:
                 raise AssertionError(f"{error}; {_what_there_is(server)}") from None
             _same_series(server)
-            increasing = 'rate(sensorium_stage_seconds_bucket{pipeline="adding"}[1m])'
+            increasing = 'rate(sensorium_stage_seconds_bucket{pipeline="watched"}[1m])'
             slowest = f"histogram_quantile(0.99, sum by (le) ({increasing}))"
             eventually(lambda: (server.value(slowest) or 0) > 0, 120)
     except NoPrometheusError as error:
@@ -62,7 +67,7 @@ def _what_there_is(server: Prometheus) -> str:
 
 
 def _same_series(server: Prometheus) -> None:
-    found = server.query('{__name__=~"sensorium_.+", pipeline="adding"}')
+    found = server.query('{__name__=~"sensorium_.+", pipeline="watched"}')
     names = {it["metric"]["__name__"] for it in found}
     assert names == {
         f"{name}{suffix}"

@@ -13,10 +13,13 @@ from ray.serve.schema import ServeDeploySchema
 from sensorium.errors import ConfigError, RunError
 from sensorium.runtime.serve._application import INGEST
 from sensorium.runtime.serve._build import build_config
+from sensorium.runtime.serve._calls import PassingError
 from sensorium.runtime.serve._reasons import reasons_of
 from sensorium.runtime.serve._run import demand
 
 if TYPE_CHECKING:
+    from ray.serve.handle import DeploymentHandle
+
     from sensorium.host import Pipeline
     from sensorium.runtime._summary import RunSummary
     from sensorium.runtime.serve._cluster import Cluster
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["deploy", "remove"]
 
 _LOOK_SECONDS: Final = 0.5
+#: How long draining may take, with replicas that die and come back, in seconds: more than the two
+#: limits that an ingest replica has for it.
+_PATIENCE: Final = 120.0
 
 
 def deploy(
@@ -78,10 +84,14 @@ def deploy(
 def remove(pipeline: Pipeline) -> list[RunSummary]:
     """Drain a deployed pipeline, and then delete it; give what each ingest replica has done.
 
+    A replica that dies while it is asked has a successor, which is asked instead.
+
     Raises
     ------
     ConfigError
         If it is not there.
+    RunError
+        If it was deleted without being drained, since its replicas did not answer for too long.
     """
     if pipeline.name not in serve.status().applications:
         there = ", ".join(sorted(serve.status().applications)) or "none"
@@ -90,9 +100,31 @@ def remove(pipeline: Pipeline) -> list[RunSummary]:
         )
     ingest: Any = serve.get_deployment_handle(INGEST, pipeline.name)
     # First the line, so that nothing calls a model that is being taken down.
-    summaries = ingest.broadcast("drain").results()
-    serve.delete(pipeline.name)
+    try:
+        summaries = _drain(ingest, pipeline.name)
+    finally:
+        serve.delete(pipeline.name)
     return [it for it in summaries if it is not None]
+
+
+def _drain(ingest: DeploymentHandle[Any], name: str) -> list[RunSummary | None]:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            left = max(deadline - time.monotonic(), _LOOK_SECONDS)
+            summaries: list[RunSummary | None] = ingest.broadcast("drain").results(timeout_s=left)
+        except (*PassingError, TimeoutError) as error:
+            # Serve may not have noticed yet that one is dead. Asked again, those that have drained
+            # say the same.
+            if time.monotonic() >= deadline:
+                raise RunError(
+                    f"{name} is deleted, but was not drained: its ingest deployment has not "
+                    f"answered for {_PATIENCE:g} s ({type(error).__name__}). What it has not "
+                    "committed is read again when it is deployed again"
+                ) from error
+            time.sleep(_LOOK_SECONDS)
+        else:
+            return summaries
 
 
 def _wait(name: str, deadline: float, say: Callable[[str], None]) -> None:
