@@ -127,6 +127,26 @@ def test_only_what_is_there_can_be_removed(ray_here: Any, adding: MakePipeline) 
         remove(adding())
 
 
+def test_what_cannot_be_drained_is_deleted_and_told(
+    deployed: Callable[[Pipeline], None],
+    streaming: Callable[..., Pipeline],
+    checkpoint: Callable[..., Path],
+    kill: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from ray import serve
+
+    from sensorium.runtime.serve import remove
+
+    pipeline = streaming(checkpoint())
+    deployed(pipeline)
+    monkeypatch.setattr("sensorium.runtime.serve._deploy._PATIENCE", 0.0)
+    kill("ingest")
+    with pytest.raises(RunError, match="adding is deleted, but was not drained: its ingest"):
+        remove(pipeline)
+    assert pipeline.name not in serve.status().applications
+
+
 def test_the_config_file_is_what_serve_takes(
     plugins_everywhere: None,
     checkpoint: Callable[..., Path],
