@@ -54,17 +54,29 @@ def read(broker: str, topic: str, count: int) -> list[Any]:
     return found
 
 
-def read_all(broker: str, topic: str) -> list[Any]:
-    """What a topic holds now, what was aborted left out."""
+def read_all(broker: str, topic: str, *, running: bool = False) -> list[Any]:
+    """What a topic holds now, what was aborted left out.
+
+    Brokers say that a transaction is committed before readers see it so. Where nobody writes any
+    more, this waits for that; not while somebody is `running`.
+    """
     from kafka import KafkaConsumer, TopicPartition
 
-    consumer = KafkaConsumer(
-        bootstrap_servers=broker, enable_auto_commit=False, isolation_level="read_committed"
-    )
+    settings = {"bootstrap_servers": broker, "enable_auto_commit": False}
+    consumer = KafkaConsumer(**settings, isolation_level="read_committed")
     places = [TopicPartition(topic, at) for at in consumer.partitions_for_topic(topic) or ()]
     consumer.assign(places)
     consumer.seek_to_beginning(*places)
     ends = consumer.end_offsets(places)
+    if not running:
+        uncommitted = KafkaConsumer(**settings)
+        written = uncommitted.end_offsets(places)
+        uncommitted.close()
+        deadline = time.monotonic() + 60
+        while any(ends[place] < written[place] for place in places):
+            assert time.monotonic() < deadline, f"a transaction on {topic} stays open"
+            time.sleep(0.05)
+            ends = consumer.end_offsets(places)
     found: list[Any] = []
     while any(consumer.position(place) < ends[place] for place in places):
         found += [one for those in consumer.poll(200).values() for one in those]

@@ -227,6 +227,11 @@ class Intake:
         return {TopicPartition(topic, it) for topic in self._source.topics for it in numbers}
 
     @property
+    def caught_up(self) -> bool:
+        """Whether nothing has still to be read again up to a stored cut; what lies beyond waits."""
+        return not any(lane.replaying for lane in self._lanes.values())
+
+    @property
     def lanes(self) -> Mapping[int, Lane]:
         """The partition numbers that are read here."""
         return self._lanes

@@ -150,7 +150,7 @@ class Line:
         self._drain_seconds = float(runtime.drain) / 1e9
         self._arrivals = Arrivals()
         self._latencies = Latencies()
-        self._until_end = until_end
+        self._end = EndWatch(self._intake, asked=until_end)
         self._stopping = threading.Event()
         self._abandoning = threading.Event()
         self._ticked_at = 0
@@ -221,6 +221,7 @@ class Line:
         """Read these partition numbers and no others; see `Assignee.assigned`."""
         self._delivery.assigned()
         self._intake.assign(stored)
+        self._end.begin_again()
         self._tally.rebalances += 1
         self._tally.partitions = len(self._intake.places)
         self._health.partitions = len(stored)
@@ -241,7 +242,6 @@ class Line:
     # The loop.
 
     def _turn_until_end(self) -> bool:
-        end = EndWatch()
         while not self._stopping.is_set():
             batch = self._poll()
             self._tick()
@@ -253,7 +253,7 @@ class Line:
             self._health.enter("sink")
             self._delivery.flush(idle=not batch.records)
             self._health.enter()
-            if batch.ended or (self._until_end and end.reached(batch, self._intake.places)):
+            if batch.ended or self._end.reached(batch):
                 return True
         return False
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from sensorium.wire import Envelope, RecordingWriter, write_envelope
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
+OBJECT_STORE = 100_000_000
 SUPPORT = Path(__file__).parents[2] / "support"
 
 
@@ -119,7 +123,7 @@ def adding(host: PluginHost, checkpoint: Callable[..., Path]) -> Callable[..., P
 
 @pytest.fixture
 def kill(ray_here: object) -> Callable[[str], None]:
-    """Kill the process of a replica of a deployment, as the kernel would."""
+    """Kill the process of a replica of a deployment, or Serve's controller, as the kernel would."""
     import ray
 
     def process_id(name: str) -> int:
@@ -130,7 +134,7 @@ def kill(ray_here: object) -> Callable[[str], None]:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             names = [it["name"] for it in ray.util.list_named_actors(all_namespaces=True)]
-            replicas = [it for it in names if it.startswith("SERVE_REPLICA") and deployment in it]
+            replicas = [it for it in names if it.startswith("SERVE_") and deployment in it]
             for name in replicas:
                 try:
                     os.kill(process_id(name), signal.SIGKILL)
@@ -140,6 +144,47 @@ def kill(ray_here: object) -> Callable[[str], None]:
         raise AssertionError(f"there is no replica of {deployment}")
 
     return run
+
+
+@pytest.fixture
+def add_node(ray_here: object) -> Iterator[Callable[[str], Callable[[], None]]]:
+    """Add to Ray a node with some kind of accelerator; gives what kills all its processes."""
+    import psutil
+    import ray
+
+    killers = []
+
+    def alive() -> int:
+        return sum(bool(node["Alive"]) for node in ray.nodes())
+
+    def add(accelerator: str) -> Callable[[], None]:
+        before = alive()
+        command = [
+            sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=8",
+            f"--address={ray.get_runtime_context().gcs_address}",
+            f"--node-ip-address={ray.util.get_node_ip_address()}",
+            f"--object-store-memory={OBJECT_STORE}",
+            f"--resources={json.dumps({f'accelerator_type:{accelerator}': 8})}",
+        ]  # fmt: skip
+        process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def kill() -> None:
+            if process.is_running():
+                for one in (*process.children(recursive=True), process):
+                    with suppress(psutil.NoSuchProcess):
+                        one.kill()
+                process.wait(30)
+
+        killers.append(kill)
+        deadline = time.monotonic() + 60
+        while alive() == before:
+            assert time.monotonic() < deadline, "the node does not join"
+            time.sleep(0.2)
+        return kill
+
+    yield add
+    for kill in killers:
+        kill()
 
 
 @pytest.fixture

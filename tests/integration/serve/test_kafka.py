@@ -25,6 +25,8 @@ SOAK = os.environ.get("SENSORIUM_SOAK") == "1"
 SECOND = 1_000_000_000
 KEYS = [f"k{number}" for number in range(8)]
 MakePipeline = Callable[..., Pipeline]
+Predictions = Callable[[], list[dict[str, Any]]]
+CONTROLLER = "SERVE_CONTROLLER"
 
 
 class Producer:
@@ -126,12 +128,46 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = 180) -> 
         time.sleep(0.5)
 
 
+@pytest.fixture
+def predictions(broker: str, topics: dict[str, str]) -> Predictions:
+    """What has been committed so far."""
+
+    def read() -> list[dict[str, Any]]:
+        return [json.loads(it.value) for it in read_all(broker, topics["out"], running=True)]
+
+    return read
+
+
+@pytest.fixture
+def flows(predictions: Predictions) -> Callable[[str], None]:
+    """Wait for output of what is sent from now on, of every key: of every partition with any."""
+
+    def wait(after: str) -> None:
+        now = time.time_ns()
+
+        def all_there() -> bool:
+            return {it["key"] for it in predictions() if it["time"] > now} == set(KEYS)
+
+        wait_for(all_there, "prediction of every key")
+        print(f"{after}: every key has output after {(time.time_ns() - now) / SECOND:.1f} s")
+
+    return wait
+
+
+def assert_each_once(found: list[dict[str, Any]], producer: Producer) -> None:
+    assert len({it["id"] for it in found}) == len(found)
+    assert {(it["key"], it["time"]) for it in found} == set(producer.sent)
+    assert all(set(it["members"]) == {"a", "b"} for it in found)
+
+
 def test_every_replica_may_die_and_the_model_may_change(
     deployed: Callable[[Pipeline], None],
     kill: Callable[[str], None],
     shared: MakePipeline,
     checkpoint: Callable[..., Path],
     producer: Producer,
+    predictions: Predictions,
+    flows: Callable[[str], None],
     broker: str,
     topics: dict[str, str],
     group: str,
@@ -140,39 +176,20 @@ def test_every_replica_may_die_and_the_model_may_change(
 
     one, two = checkpoint("one", scale=1, bias=0), checkpoint("two", scale=10, bias=5)
     replicas = "runtime.ingest.replicas=2"
-
-    def predictions() -> list[dict[str, Any]]:
-        return [json.loads(it.value) for it in read_all(broker, topics["out"])]
-
-    def flows() -> None:
-        """Output of what is sent from now on, of every key: of every partition that has any."""
-        now = time.time_ns()
-
-        def all_there() -> bool:
-            return {it["key"] for it in predictions() if it["time"] > now} == set(KEYS)
-
-        wait_for(all_there, "prediction of every key")
-
     deployed(shared(replicas, weights=one))
     wait_for(lambda: members(broker, group) == 2, "second member")
-    flows()
+    flows("deployed")
     for number, victim in enumerate(
-        ["streams.a", "ingest", "fusion", "streams.b", "ingest"] * (10 if SOAK else 1)
+        ["streams.a", "ingest", "fusion", "streams.b", "ingest", CONTROLLER] * (10 if SOAK else 1)
     ):
         kill(victim)
-        killed = time.monotonic()
-        flows()
-        print(f"{victim} killed: every key has output after {time.monotonic() - killed:.1f} s")
+        flows(f"{victim} killed")
         if number == 1:
             deployed(shared(replicas, weights=two))
         if number == 2:
             # Both lines are ended and begun again, in place.
-            changed = time.monotonic()
             deployed(shared(replicas, "align.deadline=20s", weights=two))
-            flows()
-            print(
-                f"deadline changed: every key has output after {time.monotonic() - changed:.1f} s"
-            )
+            flows("deadline changed")
     producer.stop()
     wait_for(lambda: len(predictions()) >= len(producer.sent), "end of what was sent")
     # One may die at the last moment too: what is removed then is what is left.
@@ -181,9 +198,7 @@ def test_every_replica_may_die_and_the_model_may_change(
     wait_for(lambda: members(broker, group) == 0, "leaving of the group")
 
     found = predictions()
-    assert len({it["id"] for it in found}) == len(found)
-    assert {(it["key"], it["time"]) for it in found} == set(producer.sent)
-    assert all(set(it["members"]) == {"a", "b"} for it in found)
+    assert_each_once(found, producer)
     digests = {read_checkpoint(one).digest: (1, 0), read_checkpoint(two).digest: (10, 5)}
     assert {it["model"] for it in found} == set(digests)
     for it in found:
@@ -191,6 +206,30 @@ def test_every_replica_may_die_and_the_model_may_change(
         number = producer.sent[it["key"], it["time"]]
         assert it["tasks"]["sum"]["values"] == [2 * scale * number + bias]
     assert not read_all(broker, topics["dead"])
+
+
+def test_a_node_may_die(
+    add_node: Callable[[str], Callable[[], None]],
+    deployed: Callable[[Pipeline], None],
+    shared: MakePipeline,
+    producer: Producer,
+    predictions: Predictions,
+    flows: Callable[[str], None],
+) -> None:
+    from sensorium.runtime.serve import remove
+
+    # Ray places a replica that names a kind of GPU where that is, whether it needs one or not.
+    there = [f"{part}.resources.accelerator_type=SPARE" for part in ("runtime.ingest", "streams.a")]
+    kill_first = add_node("SPARE")
+    deployed(shared(*there))
+    flows("deployed")
+    add_node("SPARE")
+    kill_first()
+    flows("the node of two replicas killed")
+    producer.stop()
+    wait_for(lambda: len(predictions()) >= len(producer.sent), "end of what was sent")
+    assert remove(shared(*there))
+    assert_each_once(predictions(), producer)
 
 
 def test_a_run_adds_up_what_its_replicas_did(
@@ -254,7 +293,7 @@ def test_a_slow_model_makes_nothing_late_and_loses_no_partition(
     assert members(broker, group) == 1
 
     def predictions() -> list[Any]:
-        return read_all(broker, topics["out"])
+        return read_all(broker, topics["out"], running=True)
 
     wait_for(lambda: len(predictions()) >= len(sent), "end of what was sent")
     assert len(predictions()) == len(sent)
@@ -285,7 +324,7 @@ def test_replicas_follow_the_lag(
     producer.stop()
 
     def predictions() -> list[dict[str, Any]]:
-        return [json.loads(it.value) for it in read_all(broker, topics["out"])]
+        return [json.loads(it.value) for it in read_all(broker, topics["out"], running=True)]
 
     wait_for(lambda: len(predictions()) >= len(producer.sent), "end of what was sent")
     wait_for(lambda: members(broker, group) == 1, "replica fewer")

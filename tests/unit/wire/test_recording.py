@@ -3,9 +3,11 @@ from __future__ import annotations
 import contextlib
 import itertools
 
+import msgpack
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mcap.reader import make_reader
 from mcap.writer import CompressionType, IndexType, Writer
 
 from sensorium.errors import RunError, WireError
@@ -88,7 +90,7 @@ def test_the_publish_time_is_the_event_time(tmp_path):
         writer.write(make(offset=2), time=5)
         writer.write(make(offset=3))
     with RecordingReader(path) as reader:
-        found = [message.publish_time for _, message in reader._messages(None)]
+        found = [message.publish_time for message in reader._messages(reader._index.channels)]
     assert found == [3, 4, 5, 10]
     assert [r.time for r in read_recording(path)] == [None, 4, None, None]
 
@@ -214,6 +216,47 @@ def test_a_log_time_beyond_64_bits_is_refused_by_name(tmp_path):
     foreign(tmp_path / "r.mcap", [("j", "json", 2**63, b"{}")])
     with pytest.raises(RunError, match="a message of j has the log time 9223372036854775808"):
         list(read_recording(tmp_path / "r.mcap"))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 30)), min_size=1, max_size=40),
+    st.sets(st.sampled_from("ab"), min_size=1),
+    st.sampled_from([IndexType.ALL, IndexType.ALL & ~IndexType.MESSAGE]),
+)
+@settings(max_examples=60, deadline=None)
+def test_chunks_that_overlap_come_as_the_library_orders_them(
+    tmp_path_factory, messages, topics, indexes
+):
+    path = tmp_path_factory.getbasetemp() / "overlapping.mcap"
+    numbered = [(topic, "json", time + 1, b"%d" % n) for n, (topic, time) in enumerate(messages)]
+    foreign(path, numbered, chunk_size=100, index_types=indexes)
+    with path.open("rb") as file:
+        expected = [it.data for _, _, it in make_reader(file).iter_messages(topics)]
+    assert [it.data for it in read_recording(path, topics)] == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"offset": "1"}, "Its offset is a `str`"),
+        ({"value": [1]}, "Its value is a `list`"),
+        ({"time": 0.5}, "Its time is a `float`"),
+        ({"headers": {"a": 1}}, "The header 'a' is a `int`"),
+        ({"key": msgpack.Timestamp(1)}, "Its key is a `Timestamp`"),
+    ],
+)
+def test_a_recorded_message_of_other_types_is_refused(tmp_path, changed, message):
+    fields = {"key": None, "offset": 1, "time": None, "headers": {}, "value": b"", **changed}
+    path = tmp_path / "r.mcap"
+    with path.open("wb") as file:
+        writer = Writer(file)
+        writer.start()
+        metadata = {"sensorium": "1", "partition": "0"}
+        channel = writer.register_channel("t", "msgpack", 0, metadata)
+        writer.add_message(channel, 1, msgpack.packb(fields), 1)
+        writer.finish()
+    with pytest.raises(RunError, match=f"not what Sensorium records .{message}"):
+        list(read_recording(path))
 
 
 def test_a_message_that_is_not_what_sensorium_records_is_refused(tmp_path):
