@@ -31,7 +31,7 @@ class Arrivals:
 
     def note(self, events: Sequence[Event], now: int) -> None:
         """Note that these events have just been read."""
-        newest = max((event.arrived or 0 for event in events), default=0)
+        newest = max([event.arrived or 0 for event in events], default=0)
         if not self._log_times or newest > self._log_times[-1]:
             self._log_times.append(newest)
             self._read.append(now)

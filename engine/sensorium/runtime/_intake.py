@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
-from operator import itemgetter
 from time import perf_counter_ns
 
 from sensorium.align import Aligner, horizon, late_letter
@@ -128,10 +126,9 @@ class Intake:
     def _align(
         self, ingested: Ingested, progress: Mapping[TopicPartition, int], watch: Watch
     ) -> Iterator[list[AlignedSet]]:
-        for partition, run in groupby(ingested.items, key=itemgetter(0)):
+        for partition, step in _steps(ingested.items):
             lane = self._lanes.get(partition) or self._new(partition)
-            for sets in _apply(lane.aligner, [item for _, item in run]):
-                yield lane.wanted(sets)
+            yield lane.wanted(_apply(lane.aligner, step))
         for (topic, partition), log_time in progress.items():
             lane = self._lanes.get(partition) or self._new(partition)
             for stream in self._ingest.streams(topic):
@@ -156,10 +153,8 @@ class Intake:
 
     def _replay(self, records: Sequence[Record]) -> None:
         if records:
-            items = self._ingest.read(records, again=True).items
-            for partition, run in groupby(items, key=itemgetter(0)):
-                for _ in _apply(self._lanes[partition].aligner, [item for _, item in run]):
-                    pass
+            for partition, step in _steps(self._ingest.read(records, again=True).items):
+                _apply(self._lanes[partition].aligner, step)
 
     def _restore(self, lane: Lane) -> Sequence[Record]:
         """Go on where the stored cut was made; gives what has been read beyond it."""
@@ -288,19 +283,34 @@ class Intake:
         return lane
 
 
-def _apply(aligner: Aligner, items: Iterable[Item]) -> Iterator[list[AlignedSet]]:
-    """Hand over what was read, in its order; events that follow each other go together, which is
-    cheaper and gives the same."""
-    for kind, run in groupby(items, key=type):
-        if kind is Event:
-            yield aligner.add_all([item for item in run if type(item) is Event])
+def _steps(items: Iterable[tuple[int, Item]]) -> Iterator[tuple[int, list[Event] | Item]]:
+    """What was read, in its order; events of a partition number that follow each other go
+    together, which is cheaper and gives the same."""
+    events: list[Event] = []
+    number = -1
+    for partition, item in items:
+        if type(item) is Event:
+            if partition != number and events:
+                yield number, events
+                events = []
+            number = partition
+            events.append(item)
             continue
-        for item in run:
-            if type(item) is Heartbeat:
-                yield aligner.heartbeat(item.stream, item.time, item.arrived, item.key)
-            else:
-                assert isinstance(item, Progress)
-                yield aligner.progress(item.stream, item.log_time)
+        if events:
+            yield number, events
+            events = []
+        yield partition, item
+    if events:
+        yield number, events
+
+
+def _apply(aligner: Aligner, step: list[Event] | Item) -> list[AlignedSet]:
+    if isinstance(step, list):
+        return aligner.add_all(step)
+    if isinstance(step, Heartbeat):
+        return aligner.heartbeat(step.stream, step.time, step.arrived, step.key)
+    assert isinstance(step, Progress)
+    return aligner.progress(step.stream, step.log_time)
 
 
 def ingest_streams(pipeline: Pipeline) -> dict[str, IngestStream]:
