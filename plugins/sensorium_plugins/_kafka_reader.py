@@ -9,12 +9,10 @@ from typing import Any, ClassVar, Final, Literal
 from sensorium.errors import RunError
 from sensorium.plugin import Batch, Record, Source, TopicPartition
 from sensorium_plugins._kafka import KafkaConnection, kafka_errors
+from sensorium_plugins._kafka_records import NS_PER_MS, record_of
 
 __all__ = ["KafkaReader"]
 
-_MS: Final = 1_000_000
-#: As `timestamp_type` of a record says that the broker stamped it.
-_APPENDED: Final = 1
 #: A partition at its end counts as read up to the clock less this, in ns.
 _MARGIN: Final = 1_000_000_000
 _FETCH_SECONDS: Final = 30.0
@@ -187,15 +185,6 @@ class KafkaReader(Source):
 
     def _record(self, one: Any) -> Record:
         place = TopicPartition(one.topic, one.partition)
-        stamped = one.timestamp * _MS
+        stamped = one.timestamp * NS_PER_MS
         arrived = self._log_times[place] = max(self._log_times[place], stamped)
-        return Record(
-            one.topic,
-            one.partition,
-            one.offset,
-            one.value,
-            one.key,
-            {name: value or b"" for name, value in one.headers},
-            None if one.timestamp_type == _APPENDED else stamped,
-            arrived,
-        )
+        return record_of(one, stamped, arrived)

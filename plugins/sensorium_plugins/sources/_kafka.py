@@ -235,7 +235,7 @@ class KafkaSource(Source):
         self._check()
         self._before = self._places
         self._places = {
-            place: KafkaPlace(place)
+            place: KafkaPlace()
             for place in (TopicPartition(topic, it) for topic in self.topics for it in numbers)
         }
         stored = self._stored(numbers)
@@ -311,7 +311,7 @@ class KafkaSource(Source):
                 for number in self._consumer.partitions_for_topic(topic)
             ]
             self._consumer.assign([Place(*place) for place in places])
-        self._places = {place: KafkaPlace(place) for place in places}
+        self._places = {place: KafkaPlace() for place in places}
         # Now, and not with the first poll: what comes in between is read.
         self._begin(start_offsets(self._consumer, self.config, places))
 

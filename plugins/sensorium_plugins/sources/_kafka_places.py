@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
-from sensorium.plugin import Record, TopicPartition
+from sensorium.plugin import Record
+from sensorium_plugins._kafka_records import APPENDED, NS_PER_MS, record_of
 
 __all__ = ["KafkaPlace"]
-
-_MS: Final = 1_000_000
-#: As `timestamp_type` of a record says that the broker stamped it.
-_APPENDED: Final = 1
 
 
 class KafkaPlace:
@@ -22,10 +19,9 @@ class KafkaPlace:
     after it waits with it.
     """
 
-    __slots__ = ("_ahead", "_newest", "_place", "until")
+    __slots__ = ("_ahead", "_newest", "until")
 
-    def __init__(self, place: TopicPartition, until: int | None = None) -> None:
-        self._place = place
+    def __init__(self, until: int | None = None) -> None:
         self._newest = -(2**63)
         self._ahead: list[Any] = []
         self.until = until
@@ -50,26 +46,14 @@ class KafkaPlace:
             fetched, self._ahead = [*self._ahead, *fetched], []
         given = []
         for one in fetched:
-            if self._ahead or (one.timestamp * _MS > now and one.timestamp_type != _APPENDED):
+            stamped = one.timestamp * NS_PER_MS
+            if self._ahead or (stamped > now and one.timestamp_type != APPENDED):
                 self._ahead.append(one)
-            else:
-                given.append(self._record(one))
+                continue
+            self._newest = max(self._newest, stamped)
+            given.append(record_of(one, stamped, self._newest))
         return given
 
     def forget_waiting(self) -> None:
         """Drop what waits: it is fetched again."""
         self._ahead = []
-
-    def _record(self, one: Any) -> Record:
-        stamped = one.timestamp * _MS
-        self._newest = max(self._newest, stamped)
-        return Record(
-            self._place.topic,
-            self._place.partition,
-            one.offset,
-            one.value,
-            one.key,
-            {name: value or b"" for name, value in one.headers},
-            None if one.timestamp_type == _APPENDED else stamped,
-            self._newest,
-        )

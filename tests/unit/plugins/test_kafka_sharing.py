@@ -8,7 +8,6 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorium.plugin import TopicPartition
 from sensorium_plugins.sources._kafka_assignor import share_out
 from sensorium_plugins.sources._kafka_places import KafkaPlace
 
@@ -44,12 +43,13 @@ def test_who_comes_back_gets_its_own_again() -> None:
 
 def record(offset: int, ms: int, kind: int = 0) -> Any:
     return SimpleNamespace(
-        offset=offset, timestamp=ms, timestamp_type=kind, value=b"", key=None, headers=[]
-    )
+        topic="t", partition=0, offset=offset, timestamp=ms, timestamp_type=kind, value=b"",
+        key=None, headers=[],
+    )  # fmt: skip
 
 
 def test_a_record_ahead_of_the_clock_waits_and_what_follows_with_it() -> None:
-    place = KafkaPlace(TopicPartition("t", 0))
+    place = KafkaPlace()
     given_now = place.give([record(0, 5), record(1, 9), record(2, 6)], 7 * MS)
     assert [it.offset for it in given_now] == [0]
     assert place.waits
@@ -60,5 +60,5 @@ def test_a_record_ahead_of_the_clock_waits_and_what_follows_with_it() -> None:
 
 
 def test_the_brokers_stamp_is_not_held_against_the_clock() -> None:
-    place = KafkaPlace(TopicPartition("t", 0))
+    place = KafkaPlace()
     assert len(place.give([record(0, 100, kind=1)], 7 * MS)) == 1
