@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -152,10 +153,23 @@ def add_node(ray_here: object) -> Iterator[Callable[[str], Callable[[], None]]]:
     import psutil
     import ray
 
-    killers = []
+    processes = []
 
     def alive() -> int:
         return sum(bool(node["Alive"]) for node in ray.nodes())
+
+    def wait_for_nodes(count: int) -> None:
+        deadline = time.monotonic() + 90
+        while alive() != count:
+            assert time.monotonic() < deadline, f"{alive()} nodes instead of {count}"
+            time.sleep(0.2)
+
+    def kill(process: psutil.Popen) -> None:
+        if process.is_running():
+            for one in (*process.children(recursive=True), process):
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
+            process.wait(30)
 
     def add(accelerator: str) -> Callable[[], None]:
         before = alive()
@@ -167,24 +181,20 @@ def add_node(ray_here: object) -> Iterator[Callable[[str], Callable[[], None]]]:
             f"--resources={json.dumps({f'accelerator_type:{accelerator}': 8})}",
         ]  # fmt: skip
         process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        processes.append(process)
+        wait_for_nodes(before + 1)
+        return partial(kill, process)
 
-        def kill() -> None:
-            if process.is_running():
-                for one in (*process.children(recursive=True), process):
-                    with suppress(psutil.NoSuchProcess):
-                        one.kill()
-                process.wait(30)
-
-        killers.append(kill)
-        deadline = time.monotonic() + 60
-        while alive() == before:
-            assert time.monotonic() < deadline, "the node does not join"
-            time.sleep(0.2)
-        return kill
-
+    before = alive()
     yield add
-    for kill in killers:
-        kill()
+    for process in filter(psutil.Popen.is_running, processes):
+        # Told to end, a node says so to the others, which else would wait for it for a while.
+        raylets = [it for it in process.children(recursive=True) if "raylet" in it.name()]
+        for raylet in raylets:
+            raylet.terminate()
+        psutil.wait_procs(raylets, 20)
+        kill(process)
+    wait_for_nodes(before)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sensorium.cli import main
+from sensorium.demo import DEMOS
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -43,3 +45,17 @@ def test_make_demo_gives_what_the_readme_shows(
             assert found[name] == value, name
     assert float(found["accuracy, streamed"]) >= 0.82
     assert float(found["serve and local, scores within"]) <= 1e-5
+
+
+@pytest.mark.torch
+def test_the_digits_come_out_the_same(ray_here: object, capsys: pytest.CaptureFixture[str]) -> None:
+    """Images, sound and text, each of which has networks of its own."""
+    if any(find_spec(name) is None for name in DEMOS["digits"].packages):
+        pytest.skip("needs what the demo needs: pip install 'sensorium[digits]'")
+    assert main(["demo", "digits", "--json", "--executor", "serve"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["executor"] == "serve"
+    assert found["accuracy"] == found["accuracy_offline"]
+    both = found["serve_and_local"]
+    assert (both["predictions"], both["only_one"], both["labels"]) == (800, 0, 0)
+    assert both["score"] <= 1e-5
