@@ -53,24 +53,32 @@ class Index:
 
         The library's own reader gives the same. It keeps the messages on a heap that compares them
         in Python, which takes longer than to read them.
+
+        Raises
+        ------
+        ValueError
+            If a message is of a channel that the file does not tell of.
         """
         waiting: list[_Placed] = []
-        for chunk in sorted(self.chunks, key=lambda it: (it.message_start_time, _start(it))):
+        for chunk in sorted(
+            self.chunks, key=lambda it: (it.message_start_time, it.chunk_start_offset)
+        ):
+            inside = chunk.message_index_offsets.keys()
             # A file without indexes of messages does not say what is in a chunk.
-            if chunk.message_index_offsets and chunk.message_index_offsets.keys().isdisjoint(
-                wanted
-            ):
+            if inside and inside <= self.channels.keys() and inside.isdisjoint(wanted):
                 continue
             # No chunk from here on has an earlier message.
             ready = bisect_left(waiting, (chunk.message_start_time,))
             yield from [message for *_, message in waiting[:ready]]
             del waiting[:ready]
-            start = _start(chunk)
-            waiting += [
-                (message.log_time, start, number, message)
-                for number, message in enumerate(_messages_of(file, chunk))
-                if message.channel_id in wanted
-            ]
+            for number, message in enumerate(_messages_of(file, chunk)):
+                if message.channel_id in wanted:
+                    place = message.log_time, chunk.chunk_start_offset, number, message
+                    waiting.append(place)
+                elif message.channel_id not in self.channels:
+                    raise ValueError(
+                        f"a message of a channel {message.channel_id} that is not told"
+                    )
             waiting.sort()
         yield from [message for *_, message in waiting]
 
@@ -79,12 +87,8 @@ class Index:
 _Placed = tuple[int, int, int, Message]
 
 
-def _start(chunk: ChunkIndex) -> int:
-    return chunk.chunk_start_offset
-
-
 def _messages_of(file: BinaryIO, chunk: ChunkIndex) -> list[Message]:
-    file.seek(_start(chunk) + _HEAD)
+    file.seek(chunk.chunk_start_offset + _HEAD)
     records = breakup_chunk(Chunk.read(ReadDataStream(file)), validate_crc=True)
     return [record for record in records if isinstance(record, Message)]
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from dataclasses import replace
 
 import msgpack
 import pytest
@@ -233,6 +234,16 @@ def test_chunks_that_overlap_come_as_the_library_orders_them(
     with path.open("rb") as file:
         expected = [it.data for _, _, it in make_reader(file).iter_messages(topics)]
     assert [it.data for it in read_recording(path, topics)] == expected
+
+
+def test_a_message_of_a_channel_that_is_not_told_is_not_dropped_in_silence(tmp_path):
+    path = tmp_path / "r.mcap"
+    foreign(path, MESSAGES)
+    with RecordingReader(path) as reader:
+        [known, _] = reader._index.channels.values()
+        reader._index = replace(reader._index, channels={known.id: known})
+        with pytest.raises(RunError, match=r"damaged .*a message of a channel 2 that is not told"):
+            list(reader.records())
 
 
 @pytest.mark.parametrize(
