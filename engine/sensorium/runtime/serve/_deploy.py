@@ -102,8 +102,10 @@ def remove(pipeline: Pipeline) -> list[RunSummary]:
     # First the line, so that nothing calls a model that is being taken down.
     try:
         summaries = _drain(ingest, pipeline.name)
-    finally:
+    except RunError:  # and not where somebody has interrupted it
         serve.delete(pipeline.name)
+        raise
+    serve.delete(pipeline.name)
     return [it for it in summaries if it is not None]
 
 
