@@ -164,6 +164,7 @@ class Pairs(Matcher):
     def evict(self, entry: Entry, view: View) -> None:
         number = entry.event.time // self.size
         self.evicted = max(self.evicted, number)
+        view.give_up()
         for held in self.slices.pop(number).values():
             for one in held:
                 one.mark(Fate.EVICTED)

@@ -11,7 +11,7 @@ from sensorium.align._build import Builder, in_order
 from sensorium.align._horizon import horizon
 from sensorium.align._identity import SetIdentity
 from sensorium.align._keys import Keys
-from sensorium.align._memory import Memory, checked_limit, memory_for
+from sensorium.align._memory import checked_limit, memory_for
 from sensorium.align._snapshot import Snapshot
 from sensorium.align._state import KeyState, StreamState, forget_records
 from sensorium.align._trace import Standing, Trace, TracedView
@@ -114,6 +114,14 @@ class Aligner:
         fates = self._fates.copy()
         fates[Fate.PENDING] = self._taken - fates.total()
         return Counter({fate: count for fate, count in fates.items() if count})
+
+    @property
+    def given_up(self) -> int:
+        """How many open sets were given up, since a limit was exceeded.
+
+        Where sets overlap, their events may all have been members of others, and none `evicted`.
+        """
+        return self._view.given_up
 
     @property
     def evicts(self) -> bool:
@@ -229,7 +237,8 @@ class Aligner:
                 touched[key] = None
             if memory is not None and memory.exceeded and self.evicts:
                 self._flush(touched, settled)
-                self._evict(memory, settled)
+                while memory.exceeded:
+                    self._settle(view.give_up_first(memory), settled)
         self._flush(touched, settled)
         return in_order(settled)
 
@@ -384,16 +393,6 @@ class Aligner:
             standing = {stream.name: Standing.of(stream, key) for stream in self._streams}
             for one in found:
                 self._trace.settled(one, standing)
-
-    def _evict(self, memory: Memory, settled: list[AlignedSet]) -> None:
-        """Give up the sets of what has been pending longest, until the limits hold."""
-        while memory.exceeded:
-            entry, key = memory.first()
-            self._view.key = key
-            key.matcher.evict(entry, self._view)
-            if entry in memory:
-                raise AlignmentError(f"the policy {self._policy.name!r} does not evict an entry")
-            self._settle(key, settled)
 
 
 #: Attributes that never change and are shared by all copies.

@@ -118,6 +118,7 @@ class _ExactMatcher(Matcher):
     def evict(self, entry: Entry, view: View) -> None:
         time = entry.event.time
         self._evicted = max(self._evicted, time)
+        view.give_up()
         for one in self._groups.pop(time).entries.values():
             one.mark(Fate.EVICTED)
             view.release(one)

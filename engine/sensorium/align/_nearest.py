@@ -216,6 +216,7 @@ class _NearestMatcher(Matcher):
         del self._times[bisect_left(self._times, time)]
         anchor.entry.mark(Fate.EVICTED)
         view.release(anchor.entry)
+        view.give_up()
 
     def held(self) -> Iterable[Entry]:
         for anchor in self._anchors.values():

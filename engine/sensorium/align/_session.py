@@ -94,6 +94,8 @@ class SessionMatcher(Matcher):
         if event.time <= self._evicted:
             entry.mark(Fate.EVICTED)
             view.release(entry)
+            # The session that was given up goes on with it.
+            self._give_up(number, event.time, event.end, view)
         elif any(closed.reaches(event.time, event.end, self._gap) for closed in cell.closed):
             entry.mark(Fate.LATE)
             view.release(entry)
@@ -131,18 +133,22 @@ class SessionMatcher(Matcher):
     def evict(self, entry: Entry, view: View) -> None:
         """Give up the entry's session and all before it: what comes later is kept from these by
         its time alone."""
-        number = self._number(entry)
-        end = entry.event.end
-        for session in self._cells[number].open:
-            if any(member[1] is entry for member in session.members):
-                end = session.end
+        self._give_up(self._number(entry), entry.event.time, entry.event.end, view)
+
+    def _give_up(self, number: int, start: int, end: int, view: View) -> None:
+        """Give up all until the end of the session that ``[start, end)`` belongs to."""
+        for session in self._cells[number].open:  # in the order of their starts
+            if session.reaches(start, end, self._gap):
+                end = max(end, session.end)
         last = min(end + self._gap, self._end(number) - 1)
         self._evicted = max(self._evicted, last)
         for one in [one for one in self._cells if one <= number]:
             cell = self._cells[one]
-            gone = [member for member in cell.members if member[1].event.time <= end]
-            cell.members = [member for member in cell.members if member[1].event.time > end]
-            cell.open = [session for session in cell.open if session.start > end]
+            gone = [member for member in cell.members if member[1].event.time <= last]
+            cell.members = [member for member in cell.members if member[1].event.time > last]
+            kept = [session for session in cell.open if session.start > last]
+            view.give_up(len(cell.open) - len(kept))
+            cell.open = kept
             for _, other in gone:
                 other.mark(Fate.EVICTED)
                 view.release(other)

@@ -9,8 +9,9 @@ from heapq import heappush
 from sensorium.align._memory import Memory
 from sensorium.align._state import KeyState, StreamState
 from sensorium.durations import INFINITY, Duration
+from sensorium.errors import AlignmentError
 from sensorium.events import Event, Fate
-from sensorium.plugin import Entry, View
+from sensorium.plugin import Entry, Matcher, View
 
 __all__ = ["KeyView"]
 
@@ -18,7 +19,7 @@ __all__ = ["KeyView"]
 class KeyView(View):
     """The view of one key at a time; the aligner points it at the key that it settles."""
 
-    __slots__ = ("distinct", "fates", "key", "late", "memory", "streams")
+    __slots__ = ("distinct", "fates", "given_up", "key", "late", "memory", "streams")
 
     def __init__(
         self,
@@ -36,6 +37,8 @@ class KeyView(View):
         #: Where late events are kept, if they are.
         self.late = late
         self.key: KeyState
+        #: How many open sets were given up, since a limit was exceeded.
+        self.given_up = 0
 
     def bound(self, stream: int, at: Duration = INFINITY) -> Duration:
         state = self.streams[stream]
@@ -92,12 +95,33 @@ class KeyView(View):
             own.wake_log_time = at + 1
             heappush(state.wake_by_log_time, (at + 1, self.key.key))
 
+    def give_up_first(self, memory: Memory) -> KeyState:
+        """Give up the sets of what has been pending longest; gives its key.
+
+        Raises
+        ------
+        AlignmentError
+            If the matcher does not let go of it.
+        """
+        entry, self.key = memory.first()
+        self.key.matcher.evict(entry, self)
+        if entry in memory:
+            raise _not_released(self.key.matcher)
+        return self.key
+
     def evict(self, key: KeyState) -> None:
         """Release all that a key holds."""
         self.key = key
-        for entry in list(key.matcher.held()):
-            entry.mark(Fate.EVICTED)
-            self.release(entry)
+        matcher = key.matcher
+        before = None
+        while (entry := next(iter(matcher.held()), None)) is not None:
+            if entry is before:
+                raise _not_released(matcher)
+            matcher.evict(entry, self)
+            before = entry
+
+    def give_up(self, sets: int = 1) -> None:
+        self.given_up += sets
 
     def release(self, entry: Entry) -> None:
         self.fates[entry.fate] += 1
@@ -113,3 +137,7 @@ class KeyView(View):
         fates = self.fates
         for entry in entries:
             fates[entry.fate] += 1
+
+
+def _not_released(matcher: Matcher) -> AlignmentError:
+    return AlignmentError(f"{type(matcher).__name__}.evict has not released its entry")

@@ -275,11 +275,16 @@ class _WindowMatcher(Matcher):
                 del waiting[bisect_left(waiting, start)]
                 self._evicted = max(self._evicted, start)
                 self._drop(start, view, Fate.EVICTED)
+                view.give_up()
 
     def held(self) -> Iterable[Entry]:
-        windows = self._windows.values()
-        entries = (one for window in windows for part in window.values() for one in part)
-        return dict.fromkeys(entries)
+        seen = set()
+        for window in self._windows.values():
+            for entries in window.values():
+                for entry in entries:
+                    if entry not in seen:
+                        seen.add(entry)
+                        yield entry
 
     def rest(self, view: View) -> bool:
         return self._evicted == -INFINITY

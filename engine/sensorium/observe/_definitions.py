@@ -109,6 +109,11 @@ _ALL: Final = (
     _gauge("keys", "keys", "align", "Keys that are remembered."),
     _counter("sets", "sets", "align", "Sets that have settled."),
     _counter(
+        "sets_given_up", "sets", "align",
+        "Open sets that were given up, since a limit of the pipeline was exceeded: max_keys, "
+        "max_pending_events or max_pending_bytes.",
+    ),
+    _counter(
         "sets_complete", "sets", "encode",
         "Sets that came from the models with every stream, decoded and encoded.",
     ),

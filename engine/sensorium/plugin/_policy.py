@@ -146,6 +146,14 @@ class View(ABC):
         for entry in entries:
             self.release(entry)
 
+    @abstractmethod
+    def give_up(self, sets: int = 1) -> None:
+        """Count open sets that are given up since a memory limit is exceeded.
+
+        Their events have fates of their own, which need not show it: where sets overlap, others
+        may have them as members.
+        """
+
 
 class Matcher(ABC):
     """The events of one key, and the sets that they form.
@@ -176,7 +184,8 @@ class Matcher(ABC):
     @abstractmethod
     def evict(self, entry: Entry, view: View) -> None:
         """Give up every open set that an entry may be a member of, since a memory limit is
-        exceeded: mark what no other set can use as evicted and release it, the entry first.
+        exceeded: mark what no other set can use as evicted and release it, the entry first; and
+        say to `View.give_up` how many they are.
 
         What comes later for one of these sets is evicted, too, so that none comes out without a
         member that it would have had. `settle` is called afterwards.

@@ -66,6 +66,8 @@ class Intake:
         self._lanes: dict[int, Lane] = {}
         #: Terminal fates of partition numbers that are no longer read here.
         self._past: Counter[Fate] = Counter()
+        #: Sets that were given up there.
+        self._past_given_up = 0
 
     # Records to sets.
 
@@ -212,6 +214,7 @@ class Intake:
             counted = lane.counted
             self._tally.handed_over += counted.pop(Fate.PENDING, 0)
             self._past += counted
+            self._past_given_up += lane.aligner.given_up
 
     @property
     def places(self) -> set[TopicPartition]:
@@ -255,6 +258,12 @@ class Intake:
         for lane in list(self._lanes.values()):
             total += lane.counted if self._source.keeps_cuts else lane.fates()
         return Counter({str(fate): count for fate, count in total.items()})
+
+    @property
+    def given_up(self) -> int:
+        """Open sets that were given up, since a limit was exceeded."""
+        lanes = list(self._lanes.values())
+        return self._past_given_up + sum(lane.aligner.given_up for lane in lanes)
 
     @property
     def log_times(self) -> dict[tuple[str, int], int]:

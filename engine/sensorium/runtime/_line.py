@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from sensorium.errors import ConfigError
 from sensorium.events import AlignedSet, DeadLetter, Event, Prediction
-from sensorium.host import delivery_problems
+from sensorium.host import Pipeline, PluginHost, delivery_problems
 from sensorium.observe import Health, HealthWatch, Journal, Meters, Reading
 from sensorium.plugin import Batch, Cut, Sink, Source
 from sensorium.runtime._ahead import Ahead
@@ -31,9 +31,6 @@ from sensorium.runtime._pressure import Pressure
 from sensorium.runtime._readings import line_readings, plugin_hooks
 from sensorium.runtime._summary import RunSummary, Tally
 from sensorium.stages import Emitter, Ingest
-
-if TYPE_CHECKING:
-    from sensorium.host import Pipeline, PluginHost
 
 __all__ = ["Line", "OnPredictions"]
 
@@ -190,6 +187,7 @@ class Line:
             nanoseconds=perf_counter_ns() - start,
             stopped=not ended,
             ahead=self._ahead.counts,
+            given_up=self._intake.given_up,
         )
         self._journal.stopped(
             early=not ended,

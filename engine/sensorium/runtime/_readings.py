@@ -89,6 +89,7 @@ def line_readings(
         Reading("sensorium_events_pending", (), pending),
         Reading("sensorium_keys", (), intake.keys),
         Reading("sensorium_sets_total", (), tally.sets),
+        Reading("sensorium_sets_given_up_total", (), intake.given_up),
         Reading("sensorium_sets_waiting", (), waiting),
         Reading("sensorium_in_flight_bytes", (), held),
         Reading("sensorium_oldest_set_seconds", (), behind / 1e9),

@@ -52,6 +52,8 @@ class RunSummary:
     ahead
         Per stream with ``encode: eager``, its events that were encoded before their sets had
         settled, those of them that a set used, and those for which there was no room.
+    given_up
+        Open sets that were given up, since a limit was exceeded.
     """
 
     records: Mapping[str, int]
@@ -71,6 +73,7 @@ class RunSummary:
     adopted: int = 0
     handed_over: int = 0
     ahead: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    given_up: int = 0
 
     @classmethod
     def together(cls, summaries: Sequence[RunSummary]) -> RunSummary:
@@ -102,6 +105,7 @@ class RunSummary:
             adopted=sum(it.adopted for it in summaries),
             handed_over=sum(it.handed_over for it in summaries),
             ahead=_added_in_each(it.ahead for it in summaries),
+            given_up=sum(it.given_up for it in summaries),
         )
 
     @property
@@ -120,6 +124,8 @@ class RunSummary:
             ("records skipped", f"{self.records.get('skipped', 0):,}"),
             *((f"fate {fate}", f"{count:,}") for fate, count in self.fates.items() if count),
         ]
+        if self.given_up:
+            rows.append(("sets given up", f"{self.given_up:,}"))
         for stream, reasons in self.absences.items():
             rows += [(f"absent {stream}, {why}", f"{count:,}") for why, count in reasons.items()]
         for stream, counts in self.ahead.items():
@@ -193,12 +199,13 @@ class Tally:
         nanoseconds: int,
         stopped: bool,
         ahead: Mapping[str, Mapping[str, int]],
+        given_up: int,
     ) -> RunSummary:
         """What the run did, at its end.
 
         Parameters
         ----------
-        records, fates, stopped, ahead
+        records, fates, stopped, ahead, given_up
             As of `RunSummary`.
         latencies
             Of the newest predictions: since the set was settled, and since its newest member was
@@ -227,6 +234,7 @@ class Tally:
             arrival_p99_ms=percentile_ms(read, 99),
             stopped=stopped,
             ahead=ahead,
+            given_up=given_up,
         )
 
 

@@ -49,7 +49,7 @@ def test_limits_hold_after_every_call_and_fates_add_up(kind: str, data: st.DataO
     assert engine.fates[Fate.PENDING] == 0
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "session"])
+@pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
 @settings(max_examples=share(2 * len(KINDS)))
 def test_a_set_comes_out_as_it_would_without_a_limit_or_not_at_all(
@@ -77,6 +77,7 @@ def test_the_sets_of_what_has_been_pending_longest_are_given_up() -> None:
     for time in (1, 2, 3):
         one.add(event("a", time))
     assert one.fates == {Fate.PENDING: 2, Fate.EVICTED: 1}
+    assert one.given_up == 1
     assert one.add(event("b", 1)) == []
     (aligned,) = one.add(event("b", 2))
     assert aligned.time == 2
@@ -98,9 +99,21 @@ def test_a_member_of_an_emitted_set_stays_matched_when_another_is_given_up() -> 
     one = Aligner(Window(size=10, hop=5), {"a": StreamSpec()}, max_pending_events=1)
     one.add(event("a", 9))  # in [0, 10) and [5, 15)
     assert [it.time for it in one.add(event("a", 12))] == [0]
-    # [5, 15) is given up with it; 12 has another window.
+    # [5, 15) is given up with it; 12 has another window. No fate shows it.
     assert one.fates == {Fate.MATCHED: 1, Fate.PENDING: 1}
+    assert one.given_up == 1
     assert [it.time for it in one.close()] == [10]
+
+
+def test_a_session_that_outgrows_the_limit_is_given_up_whole() -> None:
+    streams = {"a": StreamSpec(lateness=20)}
+    one = Aligner(Window(gap=3, max_length=1000), streams, max_pending_events=2)
+    for time in (1, 2, 3, 4, 8, 6, 12):
+        one.add(Event("a", "k", time, arrived=10))
+    # 4 goes on with what was given up, and 6, which comes late, joins 8 to it; 12 does not.
+    assert one.fates == {Fate.EVICTED: 6, Fate.PENDING: 1}
+    assert one.given_up == 2
+    assert [it.time for it in one.close()] == [12]
 
 
 def test_a_primary_whose_candidate_was_given_up_goes_with_it() -> None:
@@ -122,6 +135,7 @@ def test_a_key_that_was_heard_of_longest_ago_is_forgotten_first() -> None:
         one.add(event("a", {"k": 1, "l": 1, "m": 2}[key] + one.fates.total(), key))
     assert one.keys == 2
     assert one.fates == {Fate.PENDING: 3, Fate.EVICTED: 1}
+    assert one.given_up == 1
     one.add(event("b", 3, "k"))
     assert one.fates[Fate.MATCHED] == 2
 

@@ -105,4 +105,5 @@ def test_the_limits_of_the_pipeline_file_hold(run: Run) -> None:
     rows = [("a", time, time) for time in range(8)]
     summary, sink = run(rows, limits={"max_pending_events": 3})
     assert summary.fates == {"matched": 3, "evicted": 5}
+    assert ("sets given up", "5") in summary.rows
     assert [p.time for p in sink.predictions] == [5, 6, 7]
