@@ -142,6 +142,8 @@ class Survived:
 
     outcome: Outcome
     faults: int
+    ended: int
+    """How many engines have ended by themselves: none has a reason to."""
     longest_pause: float
     """How long no prediction was written, in seconds."""
 
@@ -204,7 +206,8 @@ def chaos(
         expected = {one["id"]: one for one in lines if "id" in one and one["time"] < due}
         patience = 8 if first else 25
         found, pause = _settled(broker, draft["sink"]["topic"], expected, due, members, patience)
-        survived = Survived(Outcome.of(found, expected), done, pause)
+        ended = members.faults["ended by itself"]
+        survived = Survived(Outcome.of(found, expected), done, ended, pause)
         print(f"seed {SEED}, {dict(members.faults)}: {survived}")
         assert len(expected) > 50
         if not first:
@@ -222,6 +225,7 @@ def test_faults_lose_repeat_and_change_nothing(chaos: Chaos, delivery: str, poli
     survived = chaos(FAULTS, align=POLICIES[policy], delivery=delivery)
     outcome = survived.outcome
     assert survived.faults == FAULTS
+    assert survived.ended == 0
     assert (outcome.lost, outcome.wrong, outcome.extra) == (0, 0, 0)
     if delivery == "exactly_once":
         assert outcome.repeated == 0

@@ -325,7 +325,8 @@ class KafkaSource(Source):
     def _check(self) -> None:
         with kafka_errors(self.config, "listing partitions"):
             counts = {
-                topic: len(self._consumer.partitions_for_topic(topic) or ())
+                # It is asked when partitions are assigned, too, as when brokers restart.
+                topic: len(insist(partial(self._consumer.partitions_for_topic, topic)) or ())
                 for topic in self.topics
             }
         missing = [topic for topic, count in counts.items() if not count]

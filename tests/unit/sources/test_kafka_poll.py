@@ -10,6 +10,7 @@ from kafka import TopicPartition as Place
 from kafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
 
 from sensorium.plugin import TopicPartition
+from sensorium_plugins.sources import _kafka
 from sensorium_plugins.sources._kafka_consumer import insist, poll
 
 
@@ -62,3 +63,25 @@ def test_what_does_not_help_is_not_gone_on_with(error: KafkaError, seconds: floa
     with pytest.raises(type(error)):
         insist(ask, seconds)
     assert answers
+
+
+def test_a_broker_that_goes_while_topics_are_listed_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = [KafkaConnectionError("refused"), {0, 1}]
+
+    class Joining(Consumer):
+        subscribed: tuple[str, ...] = ()
+
+        def partitions_for_topic(self, topic: str) -> Any:
+            return Consumer(answers.pop(0)).poll(0, 0)
+
+        def subscribe(self, topics: list[str], listener: Any) -> None:
+            self.subscribed = tuple(topics)
+
+    consumer = Joining()
+    monkeypatch.setattr(_kafka, "open_consumer", lambda _: consumer)
+    config = _kafka.KafkaSource.Config(bootstrap_servers="127.0.0.1:1", group="g", start="earliest")
+    assert list(_kafka.KafkaSource(config, ["a"]).partitions()) == []
+    assert consumer.subscribed == ("a",)
+    assert not answers
