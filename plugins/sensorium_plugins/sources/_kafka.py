@@ -32,6 +32,7 @@ _MS: Final = 1_000_000
 #: How often the brokers are asked where the partitions end, while nothing comes from one.
 _ASK_NS: Final = 500 * _MS
 _COMMIT_WAIT_MS: Final = 10_000
+_COMMITTED_WAIT_MS: Final = 5_000
 _CLOSE_WAIT_MS: Final = 5_000
 
 
@@ -265,8 +266,16 @@ class KafkaSource(Source):
         with kafka_errors(self.config, "reading the group's offsets"):
             for place in self._places:
                 # A transaction of the number's last owner may be open: until it ends, or is timed
-                # out by the broker, there is no answer.
-                found = insist(partial(self._consumer.committed, Place(*place), metadata=True))
+                # out by the broker, there is no answer. Asked without a time-out, the client would
+                # wait for ever, and the group with it, without a word.
+                ask = partial(
+                    self._consumer.committed,
+                    Place(*place),
+                    metadata=True,
+                    timeout_ms=_COMMITTED_WAIT_MS,
+                )
+                what = f"what the group has committed of {place.topic}[{place.partition}]"
+                found = insist(ask, float(self.config.max_poll_interval) / 1e9, what)
                 if found is not None:
                     commits[place.partition][place] = (found.offset, found.metadata)
         stored = {number: Cut.read(them) for number, them in commits.items()}

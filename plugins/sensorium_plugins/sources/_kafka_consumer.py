@@ -101,7 +101,9 @@ def poll(consumer: Any, limit: int, timeout: float) -> dict[TopicPartition, Sequ
     return {TopicPartition(*place[:2]): those for place, those in found.items()}
 
 
-def insist(ask: Callable[[], _Answer], seconds: float = _INSIST_SECONDS) -> _Answer:
+def insist(
+    ask: Callable[[], _Answer], seconds: float = _INSIST_SECONDS, what: str = "what brokers know"
+) -> _Answer:
     """The answer to a question, put again for a while where trying again may help.
 
     For what has to be known before anything can be read, as when partitions have just been assigned
@@ -121,7 +123,7 @@ def insist(ask: Callable[[], _Answer], seconds: float = _INSIST_SECONDS) -> _Ans
         except KafkaError as error:
             if not error.retriable or time.monotonic() > deadline:
                 raise
-            _LOG.warning("asking again: %s: %s", type(error).__name__, error)
+            _LOG.warning("asking for %s again: %s: %s", what, type(error).__name__, error)
             time.sleep(_PAUSE_SECONDS)
 
 

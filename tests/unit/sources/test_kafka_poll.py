@@ -41,13 +41,15 @@ def test_what_will_not_pass_is_raised() -> None:
         poll(Consumer(TopicAuthorizationFailedError("no")), 10, 0.001)
 
 
-def test_what_has_to_be_known_is_asked_again() -> None:
+def test_what_has_to_be_known_is_asked_again(caplog: pytest.LogCaptureFixture) -> None:
     answers = [KafkaConnectionError("refused"), KafkaConnectionError("refused"), 7]
 
     def ask() -> Any:
         return Consumer(answers.pop(0)).poll(0, 0)
 
-    assert insist(ask, seconds=20) == 7
+    with caplog.at_level(logging.WARNING, "sensorium.ingest"):
+        assert insist(ask, seconds=20, what="the answer") == 7
+    assert "asking for the answer again: KafkaConnectionError" in caplog.text
 
 
 @pytest.mark.parametrize(
