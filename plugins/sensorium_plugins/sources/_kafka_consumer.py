@@ -86,13 +86,14 @@ def poll(consumer: Any, limit: int, timeout: float) -> dict[TopicPartition, Sequ
     KafkaError
         If trying again would not help.
     """
-    from kafka.errors import KafkaError
+    from kafka.errors import KafkaError, UnknownError
 
     unpark(consumer)
     try:
         found = consumer.poll(timeout_ms=round(timeout * 1000), max_records=limit)
     except KafkaError as error:
-        if not error.retriable:
+        # A broker that restarts may answer that it has failed, for a reason without a name.
+        if not (error.retriable or isinstance(error, UnknownError)):
             raise
         # As while it looks for its group's coordinator, and the broker that it asks is gone.
         _LOG.warning("nothing can be read for now: %s: %s", type(error).__name__, error)

@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 from kafka import TopicPartition as Place
-from kafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
+from kafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    UnknownError,
+)
 
 from sensorium.plugin import TopicPartition
 from sensorium_plugins.sources import _kafka
@@ -27,8 +32,11 @@ class Consumer:
         return answer
 
 
-def test_nothing_is_read_while_the_broker_is_gone(caplog: pytest.LogCaptureFixture) -> None:
-    consumer = Consumer(KafkaConnectionError("refused"), {Place("a", 0): ["record"]})
+@pytest.mark.parametrize("error", [KafkaConnectionError("refused"), UnknownError("refused")])
+def test_nothing_is_read_while_the_broker_is_gone(
+    error: KafkaError, caplog: pytest.LogCaptureFixture
+) -> None:
+    consumer = Consumer(error, {Place("a", 0): ["record"]})
     with caplog.at_level(logging.WARNING, "sensorium.ingest"):
         assert poll(consumer, 10, 0.001) == {}
     assert "nothing can be read for now" in caplog.text
