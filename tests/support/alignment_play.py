@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from alignment_calls import Call, Close, Found, Rule, Spec
+from alignment_calls import Add, Call, Close, Found, Rule, Spec
 from alignment_oracle import outcome
 from alignment_runs import aligner, found, make
 
@@ -49,3 +49,23 @@ def in_engine(rule: Rule, specs: Mapping[str, Spec], calls: Sequence[Call]) -> P
         played.steps.append([found(aligned) for aligned in sets])
     played.fates = Counter({str(fate): n for fate, n in engine.fates.items() if n})
     return played
+
+
+def at(stream: str, time: int, duration: int = 0, key: str = "k") -> Add:
+    """An event logged when it happened; its id is stream and time, as ``a5``."""
+    return Add(stream, key, time, time, f"{stream}{time}", duration)
+
+
+def old(stream: str, time: int, arrived: int, duration: int = 0) -> Add:
+    """An event logged later than it happened."""
+    return Add(stream, "k", time, arrived, f"{stream}{time}", duration)
+
+
+def steps(played: Played) -> list[list[str]]:
+    """Per call, the ids of the members of each set that it gave."""
+    return [[found.ids for found in step] for step in played.steps]
+
+
+def ids(played: Played) -> list[str]:
+    """The ids of the members of each set."""
+    return [found.ids for found in played.sets]
