@@ -21,6 +21,7 @@ from sensorium_plugins.sources._kafka_consumer import (
     position_of,
     warn_of_gone,
 )
+from sensorium_plugins.sources._kafka_cuts import stored_cuts
 from sensorium_plugins.sources._kafka_ends import KafkaEnds
 from sensorium_plugins.sources._kafka_places import KafkaPlace
 from sensorium_plugins.sources._kafka_start import offsets_at, start_offsets
@@ -32,7 +33,6 @@ _MS: Final = 1_000_000
 #: How often the brokers are asked where the partitions end, while nothing comes from one.
 _ASK_NS: Final = 500 * _MS
 _COMMIT_WAIT_MS: Final = 10_000
-_COMMITTED_WAIT_MS: Final = 5_000
 _CLOSE_WAIT_MS: Final = 5_000
 
 
@@ -260,34 +260,20 @@ class KafkaSource(Source):
 
     def _stored(self, numbers: set[int]) -> dict[int, Cut | None]:
         """The stored cuts; the consumer stands where each begins, or at the start."""
-        from kafka import TopicPartition as Place
-
-        commits: dict[int, dict[TopicPartition, tuple[int, str]]] = {it: {} for it in numbers}
-        with kafka_errors(self.config, "reading the group's offsets"):
-            for place in self._places:
-                # A transaction of the number's last owner may be open: until it ends, or is timed
-                # out by the broker, there is no answer. Asked without a time-out, the client would
-                # wait for ever, and the group with it, without a word.
-                ask = partial(
-                    self._consumer.committed,
-                    Place(*place),
-                    metadata=True,
-                    timeout_ms=_COMMITTED_WAIT_MS,
-                )
-                what = f"what the group has committed of {place.topic}[{place.partition}]"
-                found = insist(ask, float(self.config.max_poll_interval) / 1e9, what)
-                if found is not None:
-                    commits[place.partition][place] = (found.offset, found.metadata)
-        stored = {number: Cut.read(them) for number, them in commits.items()}
-        offsets = {place: it[0] for them in commits.values() for place, it in them.items()}
+        stored = stored_cuts(self._consumer, self.config, self._places)
+        offsets = {
+            place: position.offset
+            for cut in stored.values()
+            for place, position in cut.positions.items()
+        }
         with kafka_errors(self.config, "finding where to begin"):
             warn_of_gone(self._consumer, offsets)
         fresh = [place for place in self._places if place not in offsets]
         self._begin({**offsets, **start_offsets(self._consumer, self.config, fresh)})
         for cut in stored.values():
-            for place, position in cut.positions.items() if cut is not None else ():
+            for place, position in cut.positions.items():
                 self._places[place].until = position.next
-        return stored
+        return {number: stored.get(number) for number in numbers}
 
     # Where it is read.
 
