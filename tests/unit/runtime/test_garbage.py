@@ -29,3 +29,24 @@ def test_what_somebody_has_set_stays(threshold: tuple[int, int, int], first: int
     gc.set_threshold(first, 5, 5)
     with rare_collections():
         assert gc.get_threshold() == (first, 5, 5)
+
+
+def test_what_is_there_already_is_not_walked_meanwhile() -> None:
+    frozen = gc.get_freeze_count()
+    with rare_collections():
+        assert gc.get_freeze_count() > frozen
+        with rare_collections():  # as of another line in the same process
+            pass
+        assert gc.get_freeze_count() > frozen
+    assert gc.get_freeze_count() == frozen
+
+
+def test_what_somebody_has_frozen_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        with rare_collections():
+            pass
+        assert gc.get_freeze_count() == frozen
+    finally:
+        gc.unfreeze()
