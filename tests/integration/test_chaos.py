@@ -41,6 +41,10 @@ POLICIES: dict[str, dict[str, Any]] = {
         "require": "any", "deadline": "1s",
     },
 }  # fmt: skip
+#: How long a group waits for its members. A broker that restarts may begin to answer while it still
+#: reads the group's log (Apache Kafka 4.1 and 4.3: "Ignored load completion"): a member that has
+#: died is then never missed, and the group stands for as long.
+REBALANCE = "20s"
 KEYS = [f"p{n}" for n in range(9)]
 
 
@@ -142,10 +146,13 @@ class Survived:
 
     outcome: Outcome
     faults: int
-    ended: int
-    """How many engines have ended by themselves: none has a reason to."""
+    ended: Sequence[str]
+    """The last words of engines that have ended by themselves: none has a reason to."""
     longest_pause: float
     """How long no prediction was written, in seconds."""
+    hidden: Mapping[int, int]
+    """Per partition of the output, how many records no reader of committed ones is given, since the
+    broker takes a transaction for open."""
 
 
 #: Runs a pipeline with these changes under so many faults, of these kinds, by engines that run some
@@ -171,7 +178,12 @@ def chaos(
         streams = {name: {**stream, "topic": it["topic"]} for name, it in draft["streams"].items()}
         path = pipeline_file(
             pipeline=draft["pipeline"],
-            source={**draft["source"], "group": draft["pipeline"], "session_timeout": "3s"},
+            source={
+                **draft["source"],
+                "group": draft["pipeline"],
+                "session_timeout": "3s",
+                "max_poll_interval": REBALANCE,
+            },
             streams=streams,
             sink={**draft["sink"], "transaction_timeout": "3s"},
             **parts,
@@ -204,10 +216,11 @@ def chaos(
         # due.
         due = last - 3 * SECOND
         expected = {one["id"]: one for one in lines if "id" in one and one["time"] < due}
-        patience = 8 if first else 25
+        patience = 8 if first else 45
         found, pause = _settled(broker, draft["sink"]["topic"], expected, due, members, patience)
-        ended = members.faults["ended by itself"]
-        survived = Survived(Outcome.of(found, expected), done, ended, pause)
+        hidden = _hidden(broker, draft["sink"]["topic"])
+        outcome = Outcome.of(found, expected)
+        survived = Survived(outcome, done, members.ended, pause, hidden)
         print(f"seed {SEED}, {dict(members.faults)}: {survived}")
         assert len(expected) > 50
         if not first:
@@ -225,7 +238,7 @@ def test_faults_lose_repeat_and_change_nothing(chaos: Chaos, delivery: str, poli
     survived = chaos(FAULTS, align=POLICIES[policy], delivery=delivery)
     outcome = survived.outcome
     assert survived.faults == FAULTS
-    assert survived.ended == 0
+    assert not survived.ended
     assert (outcome.lost, outcome.wrong, outcome.extra) == (0, 0, 0)
     if delivery == "exactly_once":
         assert outcome.repeated == 0
@@ -270,6 +283,18 @@ def _all_bad_ones_are_told(broker: str, topics: Sequence[str], dead_letters: str
     assert places == {tuple(map(str, place)) for place in bad}
 
 
+def _hidden(broker: str, topic: str) -> dict[int, int]:
+    from kafka import KafkaConsumer, TopicPartition
+
+    ends: list[dict[Any, int]] = []
+    for level in ("read_uncommitted", "read_committed"):
+        consumer = KafkaConsumer(bootstrap_servers=broker, isolation_level=level)
+        numbers = consumer.partitions_for_topic(topic)
+        ends.append(consumer.end_offsets([TopicPartition(topic, number) for number in numbers]))
+        consumer.close()
+    return {place.partition: end - ends[1][place] for place, end in ends[0].items()}
+
+
 def _settled(
     broker: str,
     topic: str,
@@ -288,7 +313,7 @@ def _settled(
     )  # fmt: skip
     found: list[dict[str, Any]] = []
     written: list[int] = []
-    end = time.monotonic() + 90
+    end = time.monotonic() + 120
     quiet = time.monotonic()
     while time.monotonic() < end:
         there = expected.keys() <= {it["id"] for it in found}

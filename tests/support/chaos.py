@@ -15,6 +15,7 @@ from typing import Any
 
 from kafka_broker import OwnBroker
 
+_NO_BROKER = "KafkaTimeoutError"
 _MAIN = "import sys; from sensorium.cli import main; sys.exit(main())"
 #: Everything that can happen, killing most often; each round has all of them, in any order.
 EVERYTHING = (
@@ -48,15 +49,26 @@ class Engines:
     kinds: Sequence[str] = EVERYTHING
     first: str = ""
     faults: Counter[str] = field(default_factory=Counter)
+    ended: list[str] = field(default_factory=list)
+    """The last words of engines that have ended by themselves, but for those that found no broker
+    when they began: it is stopped and restarted, and they say so and end."""
     _round: list[str] = field(default_factory=list)
     _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _frozen: list[tuple[float, subprocess.Popen[bytes]]] = field(default_factory=list)
     _broker_until: float | None = None
+    _started: int = 0
+    _numbers: dict[int, int] = field(default_factory=dict)
 
     def start(self) -> None:
-        log = self.pipeline.with_suffix(".log").open("ab")
         command = [sys.executable, "-c", f"{self.first}\n{_MAIN}", "run", str(self.pipeline)]
-        self._running.append(subprocess.Popen(command, stdout=log, stderr=log))
+        self._started += 1
+        with self._log(self._started).open("wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        self._numbers[process.pid] = self._started
+        self._running.append(process)
+
+    def _log(self, number: int) -> Path:
+        return self.pipeline.with_suffix(f".{number}.log")
 
     def hurt(self) -> None:
         """One more fault."""
@@ -109,8 +121,15 @@ class Engines:
         for one in list(self._running):
             if one.poll() is not None:
                 self._running.remove(one)
-                self.faults["ended by itself"] += 1
+                self._note_end(one)
                 self.start()
+
+    def _note_end(self, one: subprocess.Popen[bytes]) -> None:
+        said = self._log(self._numbers[one.pid]).read_text(errors="replace").strip()
+        if f"connecting failed ({_NO_BROKER}" in said:
+            self.faults["found no broker"] += 1
+        else:
+            self.ended.append(f"with {one.returncode}: {said[-500:]}")
 
     def calm(self) -> None:
         """Let everything go on that stands still."""

@@ -16,6 +16,8 @@ from sensorium_plugins.sources._kafka_consumer import insist
 __all__ = ["stored_cuts"]
 
 _WAIT_MS: Final = 5_000
+#: How long they are asked for, in seconds.
+_PATIENCE_SECONDS: Final = 300.0
 _TRIES: Final = 5
 _PAUSE_SECONDS: Final = 0.5
 
@@ -58,7 +60,6 @@ def _commits(
 ) -> dict[int, dict[TopicPartition, tuple[int, str]]]:
     from kafka import TopicPartition as Place
 
-    patience = float(config.max_poll_interval) / 1e9
     commits: dict[int, dict[TopicPartition, tuple[int, str]]] = {}
     with kafka_errors(config, "reading the group's offsets"):
         for place in places:
@@ -67,7 +68,9 @@ def _commits(
             # ever, and the group with it, without a word.
             ask = partial(consumer.committed, Place(*place), metadata=True, timeout_ms=_WAIT_MS)
             found = insist(
-                ask, patience, f"what the group has committed of {place.topic}[{place.partition}]"
+                ask,
+                _PATIENCE_SECONDS,
+                f"what the group has committed of {place.topic}[{place.partition}]",
             )
             if found is not None:
                 them = commits.setdefault(place.partition, {})
