@@ -48,10 +48,15 @@ class World:
     margin: int = 0
     danger: float = 0.0
     """How probable a crash, and a failed commit, is at each point where it may happen."""
+    stale: float = 0.0
+    """How probable it is that a member is told an older cut than the stored one."""
+    stale_rng: random.Random = field(default_factory=lambda: random.Random("stale"))
     now: int = 0
     outputs: list[Prediction] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     offsets: dict[TopicPartition, tuple[int, str]] = field(default_factory=dict)
+    older: dict[TopicPartition, tuple[int, str]] = field(default_factory=dict)
+    """What was stored before that."""
     generation: int = 0
     members: list[SimulatedSource] = field(default_factory=list)
     joined: list[SimulatedSource] = field(default_factory=list)
@@ -97,6 +102,11 @@ class World:
         for number in self.numbers:
             self.rng.choice(order).granted.append(number)  # type: ignore[union-attr]
 
+    def answer(self, number: int) -> dict[TopicPartition, tuple[int, str]]:
+        """What a member is told that the group has stored of a partition number."""
+        known = self.older if self.stale_rng.random() < self.stale else self.offsets
+        return {place: commit for place, commit in known.items() if place.partition == number}
+
     def stored(self, numbers: Collection[int]) -> dict[int, Cut | None]:
         return {
             number: Cut.read(
@@ -108,6 +118,8 @@ class World:
     def store(self, cuts: Mapping[int, Cut]) -> None:
         for cut in cuts.values():
             for place, position in cut.positions.items():
+                if place in self.offsets:
+                    self.older[place] = self.offsets[place]
                 self.offsets[place] = (position.offset, cut.metadata(place))
 
 
@@ -124,6 +136,7 @@ class SimulatedSource(Source):
         self._positions: dict[TopicPartition, int] = {}
         self._newest: dict[TopicPartition, int] = {}
         self._paused: frozenset[TopicPartition] = frozenset()
+        self._told: dict[int, Cut | None] = {}
         self.generation = -1
         self.sharing = False
         self.granted: list[int] | None = None
@@ -181,11 +194,13 @@ class SimulatedSource(Source):
         world = self._world
         before = (self._positions, self._newest)
         self._positions, self._newest = {}, {}
+        answers = {number: world.answer(number) for number in self.owned}
         for place in world.partitions:
             if place.partition in self.owned:
-                self._positions[place] = world.offsets.get(place, (0, ""))[0]
+                self._positions[place] = answers[place.partition].get(place, (0, ""))[0]
         self._before = before
-        self._assignee.assigned(world.stored(self.owned))
+        self._told = {number: Cut.read(answer) for number, answer in answers.items()}
+        self._assignee.assigned(dict(self._told))
 
     def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
         for place, offset in offsets.items():
@@ -250,6 +265,11 @@ class SimulatedSource(Source):
         if self._world.chance(self._world.danger):
             raise CommitError("the answer was lost")
         self.danger()
+
+    def confirm(self, numbers: Collection[int]) -> None:
+        told = {number: self._told.pop(number) for number in numbers if number in self._told}
+        if told != self._world.stored(told):
+            raise CommitError("an answer was old")
 
     def rewind(self) -> None:
         if self in self._world.members and not self.sharing:

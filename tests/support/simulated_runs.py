@@ -303,10 +303,12 @@ def _feed(aligner: Aligner, item: Any) -> list[AlignedSet]:
     return aligner.progress(item.stream, item.log_time)
 
 
-def run_case(case: Case, seed: int, delivery: str, danger: float = 0.02) -> Verdict:
+def run_case(
+    case: Case, seed: int, delivery: str, danger: float = 0.02, stale: float = 0.0
+) -> Verdict:
     """Run the pipeline in one or two processes that die, come back and lose partitions."""
     rng = random.Random(seed)
-    world = World(rng, case.partitions, case.margin, danger)
+    world = World(rng, case.partitions, case.margin, danger, stale)
     pipeline = make_pipeline(case, delivery)
     host = PluginHost(entry_points=[], modules=[])
     made: list[SimulatedSource] = []

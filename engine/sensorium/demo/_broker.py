@@ -22,7 +22,7 @@ from typing import Final
 
 __all__ = ["NoBrokerError", "OwnBroker", "kafka_broker", "own_broker"]
 
-VERSION: Final = "4.1.0"
+VERSION: Final = "4.3.1"
 _START_SECONDS: Final = 60
 _PLAIN: Final = {"PLAINTEXT": "PLAINTEXT"}
 

@@ -176,6 +176,19 @@ class Source(ABC):
         """
         raise NotImplementedError
 
+    def confirm(self, numbers: Collection[int]) -> None:  # noqa: B027 - most know what they tell
+        """Make sure that what `Assignee.assigned` was told of these partition numbers is so; called
+        before cuts are committed in a transaction.
+
+        For a log whose answers may be old at the moment of a failure: what such an answer has
+        begun would be given again.
+
+        Raises
+        ------
+        CommitError
+            If it is not so, or cannot be told: then nothing is written, and `rewind` follows.
+        """
+
     def rewind(self) -> None:
         """Go back to the stored cuts of everything assigned, and tell the assignee."""
         raise NotImplementedError

@@ -184,6 +184,7 @@ class Delivery:
         start = perf_counter_ns()
         try:
             if self._exactly_once:
+                self._source.confirm(cuts.keys())
                 self._write_covered()
                 self._sink.commit(cuts, marker.membership)
             else:

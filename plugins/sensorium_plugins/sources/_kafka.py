@@ -21,7 +21,7 @@ from sensorium_plugins.sources._kafka_consumer import (
     position_of,
     warn_of_gone,
 )
-from sensorium_plugins.sources._kafka_cuts import stored_cuts
+from sensorium_plugins.sources._kafka_cuts import confirm_cuts, stored_cuts
 from sensorium_plugins.sources._kafka_ends import KafkaEnds
 from sensorium_plugins.sources._kafka_places import KafkaPlace
 from sensorium_plugins.sources._kafka_start import offsets_at, start_offsets
@@ -71,6 +71,8 @@ class KafkaSource(Source):
         self._assignee: Assignee | None = None
         self._places: dict[TopicPartition, KafkaPlace] = {}
         self._before: dict[TopicPartition, KafkaPlace] = {}
+        #: Stored cuts as they were told, until the first commit.
+        self._told: dict[int, Cut | None] = {}
         self._paused: frozenset[TopicPartition] = frozenset()
         self._error: BaseException | None = None
         self._asked = 0
@@ -220,6 +222,12 @@ class KafkaSource(Source):
                 f"{sorted(cuts)} ({type(error).__name__}: {error})"
             ) from error
 
+    def confirm(self, numbers: Collection[int]) -> None:
+        """Ask once more, before the first commit of each; see `confirm_cuts`."""
+        told = {number: self._told.pop(number) for number in numbers if number in self._told}
+        if told:
+            confirm_cuts(self._consumer, self.config, self._places, told)
+
     def rewind(self) -> None:
         """Go back to the stored cuts of everything assigned, and tell the assignee."""
         self.on_assigned({place.partition for place in self._places})
@@ -273,7 +281,8 @@ class KafkaSource(Source):
         for cut in stored.values():
             for place, position in cut.positions.items():
                 self._places[place].until = position.next
-        return {number: stored.get(number) for number in numbers}
+        self._told = {number: stored.get(number) for number in numbers}
+        return dict(self._told)
 
     # Where it is read.
 

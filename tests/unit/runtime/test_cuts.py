@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from simulated_log import SimulatedSource
 from simulated_runs import make_case, run_case
 
 from sensorium.align import horizon
 from sensorium.errors import RunError
-from sensorium.plugin import Cut, CutPosition, TopicPartition
+from sensorium.plugin import Cut, CutPosition, Source, TopicPartition
 from sensorium.runtime._delivery import Delivery
 from sensorium.runtime._lane import Lane
 from sensorium.runtime._outbox import Outbox
@@ -47,6 +48,18 @@ def test_crashes_change_nothing(seed: int, delivery: str, monkeypatch: pytest.Mo
     verdict = run_case(case, seed, delivery)
     assert verdict.crashes
     assert verdict.faults == 0, verdict
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+@pytest.mark.parametrize("seed", range(RUNS // 3))
+def test_a_cut_that_is_told_too_late_repeats_nothing(seed: int, delivery: str) -> None:
+    assert run_case(make_case(seed), seed, delivery, stale=0.2).faults == 0
+
+
+def test_without_a_look_before_the_first_commit_it_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SimulatedSource, "confirm", Source.confirm)
+    verdicts = [run_case(make_case(it), it, "exactly_once", stale=0.2) for it in range(4)]
+    assert any(verdict.repeated for verdict in verdicts)
 
 
 def _hesitate(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 from kafka import OffsetAndMetadata
 from kafka import TopicPartition as Place
 
-from sensorium.errors import RunError
+from sensorium.errors import CommitError, RunError
 from sensorium.plugin import Cut, CutPosition, TopicPartition
 from sensorium_plugins.sources import _kafka_cuts
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
@@ -57,3 +57,16 @@ def test_cuts_that_stay_different_are_refused() -> None:
 
 def test_what_the_group_has_not_committed_has_no_cut() -> None:
     assert _kafka_cuts.stored_cuts(Group(repeat(None)), CONFIG, [A, B]) == {}
+
+
+def test_what_was_told_is_confirmed() -> None:
+    _kafka_cuts.confirm_cuts(
+        Group(repeat(cut(3))), CONFIG, [A, B, TopicPartition("a", 1)], {0: cut(3)}
+    )
+    _kafka_cuts.confirm_cuts(Group(repeat(None)), CONFIG, [A, B], {0: None})
+
+
+@pytest.mark.parametrize("told", [cut(2), None])
+def test_an_answer_that_was_old_is_refused(told: Cut | None) -> None:
+    with pytest.raises(CommitError, match=r"numbers \[0\].*other cuts"):
+        _kafka_cuts.confirm_cuts(Group(repeat(cut(3))), CONFIG, [A, B], {0: told})
