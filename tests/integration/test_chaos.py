@@ -41,9 +41,7 @@ POLICIES: dict[str, dict[str, Any]] = {
         "require": "any", "deadline": "1s",
     },
 }  # fmt: skip
-#: How long a group waits for its members. A broker that restarts may begin to answer while it still
-#: reads the group's log (Apache Kafka 4.1 and 4.3: "Ignored load completion"): a member that has
-#: died is then never missed, and the group stands for as long.
+#: How long a group waits for a member that does not come, though it is not missed.
 REBALANCE = "20s"
 KEYS = [f"p{n}" for n in range(9)]
 
@@ -130,12 +128,8 @@ def own() -> Iterator[OwnBroker]:
             # One that was killed is not taken back before its session with the controller ends.
             "broker.session.timeout.ms": "2000",
             "broker.heartbeat.interval.ms": "400",
-            # Ten seconds unless told otherwise. One that is alone and looks within its first
-            # seconds does not find the leaders yet, takes the partitions for deleted and leaves
-            # transactions open (Apache Kafka 4.3.1: "likely deleted already").
-            "transaction.abort.timed.out.transaction.cleanup.interval.ms": "5000",
         }
-        with own_broker(properties=settings) as broker:
+        with own_broker(properties=settings, own_controller=True) as broker:
             yield broker
     except NoBrokerError as error:
         pytest.skip(f"needs Apache Kafka: {error}")

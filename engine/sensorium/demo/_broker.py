@@ -112,14 +112,7 @@ class OwnBroker:
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        with self._output.open("ab") as output:
-            process = subprocess.Popen(  # noqa: S603 - Java, with arguments of our own
-                self._command,
-                stdout=output,
-                stderr=output,
-                # Not of this terminal's group: Ctrl-C is for who uses it, and ends it afterwards.
-                start_new_session=True,
-            )
+        process = _run(self._command, self._output)
         try:
             _wait_for(next(iter(self.addresses.values())), process, self._output)
         except BaseException:
@@ -134,6 +127,8 @@ def own_broker(
     listeners: Mapping[str, str] = _PLAIN,
     properties: Mapping[str, str] | None = None,
     format_arguments: Sequence[str] = (),
+    *,
+    own_controller: bool = False,
 ) -> Iterator[OwnBroker]:
     """Start a broker on free ports of the loopback interface; it ends with the context.
 
@@ -145,6 +140,12 @@ def own_broker(
         Further settings of the server.
     format_arguments
         Further arguments of its storage tool, as ``--add-scram``.
+    own_controller
+        Have a controller in a process of its own, which goes on when the broker is hurt, as in a
+        cluster. A broker that is its own controller begins, after it was killed, with what was so
+        before: it answers for groups that it has not read yet, and skips the markers of
+        transactions whose leaders it does not know yet (Apache Kafka 4.1 and 4.3: "Ignored load
+        completion", "likely deleted already").
 
     Raises
     ------
@@ -157,10 +158,11 @@ def own_broker(
     with tempfile.TemporaryDirectory(prefix="sensorium-kafka-") as name:
         folder = Path(name)
         ports = dict(zip([*listeners, "CONTROLLER"], _free_ports(len(listeners) + 1), strict=True))
-        file = folder / "server.properties"
         settings = {**_PROPERTIES, **_addresses(listeners, ports), **(properties or {})}
-        settings["log.dirs"] = str(folder / "logs")
-        file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), "utf-8")
+        of_controller: dict[str, str] = {}
+        if own_controller:
+            settings, of_controller = _apart(settings)
+        file = _settings_file(folder, "broker", settings)
         (folder / "log4j2.properties").write_text("rootLogger.level=off\n", encoding="utf-8")
         command = [
             java,
@@ -169,17 +171,61 @@ def own_broker(
             "-cp",
             f"{libraries}/*",
         ]
-        subprocess.run(  # noqa: S603 - Java, with arguments of our own
-            [*command, "kafka.tools.StorageTool", "format", "-t",
-             "MkU3OEVBNTcwNTJENDM2Qk", "-c", str(file), *format_arguments],
-            check=True, capture_output=True, timeout=_START_SECONDS,
-        )  # fmt: skip
         addresses = {name: f"127.0.0.1:{ports[name]}" for name in listeners}
-        broker = OwnBroker([*command, "kafka.Kafka", str(file)], folder / "output", addresses)
-        try:
+        with contextlib.ExitStack() as running:
+            if own_controller:
+                other = _settings_file(folder, "controller", of_controller)
+                _format(command, other, format_arguments)
+                controller = _run(
+                    [*command, "kafka.Kafka", str(other)], folder / "controller.output"
+                )
+                running.callback(controller.wait, 30)
+                running.callback(controller.kill)
+            _format(command, file, format_arguments)
+            broker = OwnBroker([*command, "kafka.Kafka", str(file)], folder / "output", addresses)
+            running.callback(broker.kill)  # its data is thrown away
             yield broker
-        finally:
-            broker.kill()  # its data is thrown away
+
+
+def _run(command: Sequence[str], output: Path) -> subprocess.Popen[bytes]:
+    with output.open("ab") as file:
+        return subprocess.Popen(  # noqa: S603 - Java, with arguments of our own
+            command,
+            stdout=file,
+            stderr=file,
+            # Not of this terminal's group: Ctrl-C is for who uses it, and ends it afterwards.
+            start_new_session=True,
+        )
+
+
+def _format(command: Sequence[str], settings: Path, arguments: Sequence[str]) -> None:
+    subprocess.run(  # noqa: S603 - Java, with arguments of our own
+        [*command, "kafka.tools.StorageTool", "format", "-t",
+         "MkU3OEVBNTcwNTJENDM2Qk", "-c", str(settings), *arguments],
+        check=True, capture_output=True, timeout=_START_SECONDS,
+    )  # fmt: skip
+
+
+def _settings_file(folder: Path, name: str, settings: Mapping[str, str]) -> Path:
+    file = folder / f"{name}.properties"
+    settings = {**settings, "log.dirs": str(folder / name)}
+    file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), "utf-8")
+    return file
+
+
+def _apart(settings: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The settings of a broker, and of its controller in a process of its own."""
+    of_broker, of_controller = settings["listeners"].rsplit(",", 1)
+    voters = settings["controller.quorum.voters"].split("@")[1]
+    shared = {**settings, "controller.quorum.voters": f"2@{voters}"}
+    broker = {**shared, "process.roles": "broker", "listeners": of_broker}
+    # It has no listener for clients.
+    for name in ("advertised.listeners", "inter.broker.listener.name"):
+        del shared[name]
+    controller = {
+        **shared, "process.roles": "controller", "node.id": "2", "listeners": of_controller
+    }  # fmt: skip
+    return broker, controller
 
 
 def _addresses(listeners: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
