@@ -105,6 +105,9 @@ class KafkaConnection(PluginConfig):
             "client_id": "sensorium",
             "allow_auto_create_topics": False,
             "bootstrap_timeout_ms": int(self.connect_timeout) // 1_000_000,
+            # As Java's client. After a broker was gone for a while kafka-python would wait up to
+            # 30 s before it tries again, and a transaction, and its group, with it.
+            "reconnect_backoff_max_ms": 1_000,
         }
         if self.security_protocol.endswith("SSL"):
             found["ssl_context"] = client_context(
