@@ -15,6 +15,7 @@ from typing import Any
 
 from kafka_broker import OwnBroker
 
+#: What an engine fails with that finds no broker when it begins.
 _NO_BROKER = "KafkaTimeoutError"
 _MAIN = "import sys; from sensorium.cli import main; sys.exit(main())"
 #: Everything that can happen, killing most often; each round has all of them, in any order.

@@ -134,7 +134,7 @@ def stream_on_serve(
         If none can be started.
     """
     apart = placed_apart(pipeline)
-    display.say("starting Ray, which takes some 10 to 20 seconds")
+    display.say("starting Ray, which takes some 10 to 30 seconds")
     began = time.monotonic()
     seen: set[tuple[str, str, str]] = set()
     with ExitStack() as closing:
