@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first drains, the second stops at once."""
+"""Ctrl-C and SIGTERM: the first drains, the second stops at once, the third is not caught."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ class Stoppable(Protocol):
 def stop_on_signals(running: Stoppable) -> Iterator[None]:
     """While this lasts, SIGINT and SIGTERM stop it, the second one at once.
 
+    What is to stop has to notice it, and a call of a library may last. So from the second on the
+    signals do again what they did before: a third SIGTERM ends the process.
+
     On another thread than the main one, which gets no signals, it does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -35,10 +38,15 @@ def stop_on_signals(running: Stoppable) -> Iterator[None]:
         nonlocal count
         count += 1
         running.stop(now=count > 1)
+        if count > 1:
+            restore()
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        restore()

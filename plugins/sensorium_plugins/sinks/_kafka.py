@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
@@ -14,6 +15,7 @@ from sensorium.plugin import Cut, Sink
 from sensorium.wire import dead_letter_headers, prediction_json
 from sensorium_plugins._kafka import KafkaConnection, kafka_errors
 from sensorium_plugins._kafka_log import KafkaLog
+from sensorium_plugins._kafka_patience import insist, within
 
 __all__ = ["KafkaSink", "KafkaSinkConfig"]
 
@@ -160,9 +162,9 @@ class KafkaSink(Sink):
             if self._broken is not None:
                 raise self._broken
             self._open_transaction()
-            self._flush()
-            self._producer.send_offsets_to_transaction(offsets_of(cuts), membership)
-            self._producer.commit_transaction()
+            sent, self._sent = self._sent, []
+            end = partial(_end_transaction, self._producer, sent, offsets_of(cuts), membership)
+            within(self._longest_commit, end, "ending the transaction")
             self._in_transaction = False
         except KafkaError as error:
             raise CommitError(
@@ -186,21 +188,33 @@ class KafkaSink(Sink):
         if producer is not None:
             _discard(producer)
         with kafka_errors(self.config, "taking back a transaction"):
-            self._open()
+            insist(self._open, what="a producer for new transactions")
+
+    @property
+    def _longest_commit(self) -> float:
+        """In seconds: an outage as long as is waited for at the start, and after it the longest
+        that the brokers keep a transaction open."""
+        return float(self.config.connect_timeout + self.config.transaction_timeout) / 1e9
 
     def _open(self) -> None:
         if self._producer is not None:
             return
         from kafka import KafkaProducer
+        from kafka.errors import KafkaError
 
         settings = self.config.settings()
         settings["max_block_ms"] = settings["bootstrap_timeout_ms"]
         if self._transactional_id is not None:
             settings["transactional_id"] = self._transactional_id
             settings["transaction_timeout_ms"] = int(self.config.transaction_timeout) // 1_000_000
-        self._producer = KafkaProducer(**settings, acks="all")
+        producer = KafkaProducer(**settings, acks="all")
         if self._transactional_id is not None:
-            self._producer.init_transactions()
+            try:
+                producer.init_transactions()
+            except KafkaError:
+                _discard(producer)
+                raise
+        self._producer = producer
 
     def _open_transaction(self) -> None:
         if self._transactional_id is not None and not self._in_transaction:
@@ -209,9 +223,7 @@ class KafkaSink(Sink):
 
     def _flush(self) -> None:
         sent, self._sent = self._sent, []
-        self._producer.flush()
-        for future in sent:
-            future.get(timeout=0)
+        _flush(self._producer, sent)
 
     def _send(
         self,
@@ -235,6 +247,19 @@ class KafkaSink(Sink):
                 if self._transactional_id is None:
                     raise
                 self._broken = error  # told when the transaction is to be committed
+
+
+def _flush(producer: Any, sent: Sequence[Any]) -> None:
+    producer.flush()
+    for future in sent:
+        future.get(timeout=0)
+
+
+def _end_transaction(producer: Any, sent: Sequence[Any], offsets: Any, membership: Any) -> None:
+    # The sink is not asked: by the time that an answer comes, it may have another producer.
+    _flush(producer, sent)
+    producer.send_offsets_to_transaction(offsets, membership)
+    producer.commit_transaction()
 
 
 def _discard(producer: Any) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from sensorium.plugin import TopicPartition
 from sensorium_plugins._kafka import kafka_errors
+from sensorium_plugins._kafka_patience import insist
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
 
 __all__ = [
-    "insist",
     "open_consumer",
     "pause_only",
     "poll",
@@ -25,11 +25,6 @@ __all__ = [
 _LOG = logging.getLogger("sensorium.ingest")
 
 _MS: Final = 1_000_000
-#: How long a question is put again that brokers answer once they are back, in seconds.
-_INSIST_SECONDS: Final = 60.0
-_PAUSE_SECONDS: Final = 0.5
-
-_Answer = TypeVar("_Answer")
 
 
 def open_consumer(config: KafkaSourceConfig) -> Any:
@@ -100,32 +95,6 @@ def poll(consumer: Any, limit: int, timeout: float) -> dict[TopicPartition, Sequ
         time.sleep(timeout)
         return {}
     return {TopicPartition(*place[:2]): those for place, those in found.items()}
-
-
-def insist(
-    ask: Callable[[], _Answer], seconds: float = _INSIST_SECONDS, what: str = "what brokers know"
-) -> _Answer:
-    """The answer to a question, put again for a while where trying again may help.
-
-    For what has to be known before anything can be read, as when partitions have just been assigned
-    and the brokers restart: there is no later poll to leave it to.
-
-    Raises
-    ------
-    KafkaError
-        If trying again would not help, or has not helped in time.
-    """
-    from kafka.errors import KafkaError
-
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return ask()
-        except KafkaError as error:
-            if not error.retriable or time.monotonic() > deadline:
-                raise
-            _LOG.warning("asking for %s again: %s: %s", what, type(error).__name__, error)
-            time.sleep(_PAUSE_SECONDS)
 
 
 def unpark(consumer: Any) -> None:

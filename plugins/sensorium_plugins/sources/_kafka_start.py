@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from sensorium.plugin import TopicPartition
 from sensorium_plugins._kafka import kafka_errors
+from sensorium_plugins._kafka_patience import insist
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
-from sensorium_plugins.sources._kafka_consumer import insist
 
 __all__ = ["offsets_at", "start_offsets"]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
@@ -121,6 +123,28 @@ def test_the_first_signal_drains_and_handlers_are_put_back(
     assert summary.stopped
     assert len(sinks[0].predictions) == 1
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+_STUCK = """
+import signal
+from sensorium.runtime import stop_on_signals
+
+class Stuck:
+    def stop(self, *, now=False):
+        print("stop", now, flush=True)
+
+with stop_on_signals(Stuck()):
+    for _ in range(3):
+        signal.raise_signal(signal.SIGTERM)
+    print("still here", flush=True)
+"""
+
+
+def test_a_third_signal_ends_what_does_not_notice_two() -> None:
+    command = [sys.executable, "-c", _STUCK]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout.splitlines() == ["stop False", "stop True"]
+    assert ended.returncode == -signal.SIGTERM
 
 
 @pytest.fixture

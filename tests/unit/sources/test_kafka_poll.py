@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any
 
 import pytest
@@ -10,13 +11,15 @@ from kafka import TopicPartition as Place
 from kafka.errors import (
     KafkaConnectionError,
     KafkaError,
+    KafkaTimeoutError,
     TopicAuthorizationFailedError,
     UnknownError,
 )
 
 from sensorium.plugin import TopicPartition
+from sensorium_plugins._kafka_patience import insist, within
 from sensorium_plugins.sources import _kafka
-from sensorium_plugins.sources._kafka_consumer import insist, poll
+from sensorium_plugins.sources._kafka_consumer import poll
 
 
 class Consumer:
@@ -73,6 +76,28 @@ def test_what_does_not_help_is_not_gone_on_with(error: KafkaError, seconds: floa
     with pytest.raises(type(error)):
         insist(ask, seconds)
     assert answers
+
+
+def test_what_never_returns_is_left() -> None:
+    asked = threading.Event()
+    answer = threading.Event()
+
+    def ask() -> None:
+        asked.set()
+        answer.wait()
+
+    with pytest.raises(KafkaTimeoutError, match="the call has taken more than"):
+        within(0.05, ask, "the call")
+    assert asked.is_set()
+    answer.set()
+
+
+def test_what_returns_in_time_is_as_if_called_here() -> None:
+    done: list[int] = []
+    within(60, lambda: done.append(1), "the call")
+    assert done == [1]
+    with pytest.raises(ZeroDivisionError):
+        within(60, lambda: done.append(1 // 0), "the call")
 
 
 def test_a_broker_that_goes_while_topics_are_listed_ends_nothing(
