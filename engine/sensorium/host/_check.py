@@ -172,6 +172,17 @@ def _delivery(pipeline: Pipeline) -> Iterator[Finding]:
         problems += sharing_problems(pipeline, source)
     for path, message, fix in problems:
         yield Finding("error", path, message, fix)
+    drain = pipeline.config.runtime.drain
+    if source is not None and drain >= source.patience:
+        longest = format_duration(source.patience)
+        yield Finding(
+            "warning",
+            "runtime.drain",
+            f"what is in flight may take {format_duration(drain)} to be finished, and the group "
+            f"goes on without a process that has not polled for {longest}: then nothing of it is "
+            "committed",
+            f"set it well below {longest}, or let the source wait longer",
+        )
 
 
 def _precision(pipeline: Pipeline) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from sensorium.durations import INFINITY, Duration
 from sensorium.plugin._cut import Assignee, Cut, TopicPartition
 from sensorium.plugin._plugin import API_VERSION, PluginConfig
 from sensorium.sealed import sealed
@@ -152,6 +153,12 @@ class Source(ABC):
     def single(self) -> bool:
         """Whether its configuration names the process: only one at a time can read by it."""
         return False
+
+    @property
+    def patience(self) -> Duration:
+        """How long it waits for a process that does not poll before it gives the partition numbers
+        to others, in ns; infinite where it does not."""
+        return INFINITY
 
     def join(self, assignee: Assignee) -> None:
         """From now on tell `assignee`, within `poll`, which partition numbers are its own."""

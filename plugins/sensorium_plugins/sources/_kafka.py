@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Final
 
+from sensorium.durations import INFINITY, Duration
 from sensorium.errors import CommitError, RunError
 from sensorium.plugin import Assignee, Batch, Cut, Record, Source, TopicPartition
 from sensorium_plugins._kafka import kafka_errors
@@ -170,6 +171,11 @@ class KafkaSource(Source):
     def single(self) -> bool:
         """Whether there is a ``group_instance_id``."""
         return self.config.group_instance_id is not None
+
+    @property
+    def patience(self) -> Duration:
+        """``max_poll_interval``, in a group."""
+        return INFINITY if self.config.group is None else int(self.config.max_poll_interval)
 
     def join(self, assignee: Assignee) -> None:
         """From now on tell `assignee`, within `poll`, which partition numbers are its own."""

@@ -6,6 +6,7 @@ import pytest
 
 from sensorium.errors import ConfigError
 from sensorium.host import Finding, PluginHost, check_pipeline, load_pipeline, write_checkpoint
+from sensorium.plugin import Source
 
 Check = Callable[..., list[Finding]]
 
@@ -36,6 +37,16 @@ def test_a_good_pipeline_has_notes_at_most(check: Check) -> None:
         "the local executor does not use placement, resources, replicas",
         "set runtime.executor to serve, or take it out",
     )
+
+
+@pytest.mark.parametrize(("drain", "said"), [("19s", False), ("20s", True)])
+def test_a_drain_that_outlasts_the_groups_patience_is_said(
+    check: Check, monkeypatch: pytest.MonkeyPatch, drain: str, said: bool
+) -> None:
+    monkeypatch.setattr(Source, "patience", 20_000_000_000)
+    found = [it for it in check(f"runtime.drain={drain}") if it.path == "runtime.drain"]
+    assert [it.level for it in found] == ["warning"] * said
+    assert all("20s" in it.fix for it in found)
 
 
 def test_on_serve_placement_is_no_finding(check: Check) -> None:
