@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Literal
 
 from sensorium.durations import INFINITY, Duration
 from sensorium.errors import RunError
 from sensorium.plugin import Log, Record, Topic, TopicRole
 from sensorium_plugins._kafka import KafkaConnection, admin_client, kafka_errors
+from sensorium_plugins._kafka_patience import insist
 from sensorium_plugins._kafka_reader import KafkaReader
 
 __all__ = ["KafkaLog"]
@@ -39,24 +41,14 @@ class KafkaLog(Log):
         self._sent: list[Any] = []
 
     def describe(self, topics: Sequence[str]) -> Mapping[str, Topic]:
-        """Those of the topics that are there, with their settings."""
-        admin = self._open_admin()
-        from kafka.admin import ConfigResource, ConfigResourceType
+        """Those of the topics that are there, with their settings.
 
+        Brokers that restart are waited for as long as when connecting: a `run` asks this first.
+        """
+        admin = self._open_admin()
+        wait = float(self._config.connect_timeout) / 1e9
         with kafka_errors(self._config, "describing topics"):
-            there = {
-                one["name"]: one["partitions"]
-                for one in admin.describe_topics(list(topics))
-                if not one["error_code"]
-            }
-            if not there:
-                return {}
-            asked = [ConfigResource(ConfigResourceType.TOPIC, name, None) for name in there]
-            settings = admin.describe_configs(asked, config_filter="all")["topic"]
-        return {
-            name: _topic(name, parts, {key: one["value"] for key, one in settings[name].items()})
-            for name, parts in there.items()
-        }
+            return insist(partial(_describe, admin, topics), wait, "the topics")
 
     def create(self, topics: Sequence[Topic]) -> None:
         """Make topics, and wait until they have leaders."""
@@ -150,6 +142,24 @@ class KafkaLog(Log):
                 f"number {record.partition}: make the topic with as many partitions as there were "
                 "(`sensorium topics create PIPELINE --partitions N`)"
             )
+
+
+def _describe(admin: Any, topics: Sequence[str]) -> Mapping[str, Topic]:
+    from kafka.admin import ConfigResource, ConfigResourceType
+
+    there = {
+        one["name"]: one["partitions"]
+        for one in admin.describe_topics(list(topics))
+        if not one["error_code"]
+    }
+    if not there:
+        return {}
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, None) for name in there]
+    settings = admin.describe_configs(asked, config_filter="all")["topic"]
+    return {
+        name: _topic(name, parts, {key: one["value"] for key, one in settings[name].items()})
+        for name, parts in there.items()
+    }
 
 
 def _settings(topic: Topic) -> dict[str, str]:

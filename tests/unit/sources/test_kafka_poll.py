@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from kafka import TopicPartition as Place
@@ -17,6 +17,7 @@ from kafka.errors import (
 )
 
 from sensorium.plugin import TopicPartition
+from sensorium_plugins import _kafka_log
 from sensorium_plugins._kafka_patience import insist, within
 from sensorium_plugins.sources import _kafka
 from sensorium_plugins.sources._kafka_consumer import poll
@@ -120,3 +121,28 @@ def test_a_broker_that_goes_while_topics_are_listed_ends_nothing(
     assert list(_kafka.KafkaSource(config, ["a"]).partitions()) == []
     assert consumer.subscribed == ("a",)
     assert not answers
+
+
+def test_a_broker_that_goes_while_topics_are_described_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Admin:
+        """The broker goes after the client has connected, as while an engine starts."""
+
+        answers: ClassVar[list[Any]] = [
+            KafkaConnectionError("reset by peer"),
+            [{"name": "gone", "partitions": [], "error_code": 3}],
+        ]
+
+        def describe_topics(self, _topics: list[str]) -> Any:
+            return Consumer(self.answers.pop(0)).poll(0, 0)
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(_kafka_log, "admin_client", lambda _config: Admin())
+    log = _kafka.KafkaSource.open_log(_kafka.KafkaSource.Config(bootstrap_servers="nowhere:1"))
+    try:
+        assert log.describe(["gone"]) == {}
+    finally:
+        log.close()
+    assert not Admin.answers
