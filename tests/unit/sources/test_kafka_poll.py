@@ -140,7 +140,9 @@ def test_a_broker_that_goes_while_topics_are_described_ends_nothing(
         def close(self) -> None: ...
 
     monkeypatch.setattr(_kafka_log, "admin_client", lambda _config: Admin())
-    log = _kafka.KafkaSource.open_log(_kafka.KafkaSource.Config(bootstrap_servers="nowhere:1"))
+    log = _kafka.KafkaSource.open_log(
+        _kafka.KafkaSource.Config(bootstrap_servers="nowhere:1", start="earliest")
+    )
     try:
         assert log.describe(["gone"]) == {}
     finally:
