@@ -83,15 +83,17 @@ def make_events(
     return sorted(events, key=lambda event: event.arrived or 0)
 
 
-def aligner_for(policy: Policy, streams: int) -> Aligner:
+def aligner_for(policy: Policy, streams: int, lateness: int = LATENESS) -> Aligner:
     spec = StreamSpec(
-        lateness=LATENESS, max_delay=5 * SECOND, max_future=5 * SECOND, max_duration=SECOND
+        lateness=lateness, max_delay=5 * SECOND, max_future=5 * SECOND, max_duration=SECOND
     )
     return Aligner(policy, {f"s{number}": spec for number in range(streams)})
 
 
-def run_aligner(policy: Policy, streams: int, events: Sequence[Event]) -> int:
-    aligner = aligner_for(policy, streams)
+def run_aligner(
+    policy: Policy, streams: int, events: Sequence[Event], lateness: int = LATENESS
+) -> int:
+    aligner = aligner_for(policy, streams, lateness)
     sets = 0
     for at in range(0, len(events), POLL):
         sets += len(aligner.add_all(events[at : at + POLL]))

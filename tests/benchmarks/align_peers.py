@@ -14,21 +14,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from align import MS, POLL, SECOND, START, cpu_seconds, make_events, run_limit
+from align import MS, POLL, SECOND, START, cpu_seconds, make_events, run_aligner, run_limit
 
-from sensorium.align import Aligner, StreamSpec, Window
+from sensorium.align import Window
 from sensorium.events import Event
 
 SIZE = 100 * MS
-
-
-def run_ours(events: Sequence[Event]) -> int:
-    spec = StreamSpec(lateness=0, max_delay=5 * SECOND, max_future=5 * SECOND, max_duration=SECOND)
-    aligner = Aligner(Window(size=SIZE), {"s0": spec, "s1": spec})
-    sets = 0
-    for at in range(0, len(events), POLL):
-        sets += len(aligner.add_all(events[at : at + POLL]))
-    return sets + len(aligner.close())
 
 
 def run_bytewax(events: Sequence[Event]) -> int:
@@ -74,7 +65,9 @@ def main(keys: Iterable[int] = (1, 100, 10_000)) -> int:
     for count in keys:
         total = max(40_000, 10 * count)
         events = make_events(2, count, total, 0.0, duration=0)
-        ours, sets = cpu_seconds(lambda events=events: run_ours(events))
+        ours, sets = cpu_seconds(
+            lambda events=events: run_aligner(Window(size=SIZE), 2, events, lateness=0)
+        )
         limit, _ = cpu_seconds(lambda events=events: run_limit(2, events))
         theirs, found = cpu_seconds(lambda events=events: run_bytewax(events))
         assert sets == found, (sets, found)

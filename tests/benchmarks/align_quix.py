@@ -20,9 +20,9 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from align import MS, POLL, SECOND, cpu_seconds, make_events, run_limit
+from align import MS, cpu_seconds, make_events, run_aligner, run_limit
 
-from sensorium.align import Aligner, Nearest, StreamSpec
+from sensorium.align import Nearest
 from sensorium.demo._broker import kafka_broker
 from sensorium.events import Event
 
@@ -31,17 +31,9 @@ if sys.path[0] == str(Path(__file__).parent):
     sys.path.append(sys.path.pop(0))
 
 WITHIN = 10 * MS
+NEAREST = Nearest(primary="s0", before=WITHIN, after=WITHIN)
 #: The application ends when nothing has come for so long, in seconds; it sleeps meanwhile.
 IDLE = 5.0
-
-
-def run_ours(events: Sequence[Event]) -> int:
-    spec = StreamSpec(lateness=0, max_delay=5 * SECOND, max_future=5 * SECOND, max_duration=SECOND)
-    aligner = Aligner(Nearest(primary="s0", before=WITHIN, after=WITHIN), {"s0": spec, "s1": spec})
-    sets = 0
-    for at in range(0, len(events), POLL):
-        sets += len(aligner.add_all(events[at : at + POLL]))
-    return sets + len(aligner.close())
 
 
 def fill(broker: str, topics: Sequence[str], events: Iterable[Event]) -> None:
@@ -106,7 +98,9 @@ def main(keys: Iterable[int] = (1, 100, 10_000)) -> int:
             def app(join: bool, topics: Sequence[str] = topics) -> Callable[[], int]:
                 return lambda: run_quix(broker, topics, join=join)
 
-            ours, sets = cpu_seconds(lambda events=events: run_ours(events))
+            ours, sets = cpu_seconds(
+                lambda events=events: run_aligner(NEAREST, 2, events, lateness=0)
+            )
             limit, _ = cpu_seconds(lambda events=events: run_limit(2, events))
             bare, read = cpu_seconds(app(join=False))
             theirs, found = cpu_seconds(app(join=True))
