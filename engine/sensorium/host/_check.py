@@ -173,8 +173,8 @@ def _delivery(pipeline: Pipeline) -> Iterator[Finding]:
     for path, message, fix in problems:
         yield Finding("error", path, message, fix)
     drain = pipeline.config.runtime.drain
-    if source is not None and drain >= source.patience:
-        longest = format_duration(source.patience)
+    if source is not None and drain >= source.max_poll_interval:
+        longest = format_duration(source.max_poll_interval)
         yield Finding(
             "warning",
             "runtime.drain",

@@ -155,9 +155,9 @@ class Source(ABC):
         return False
 
     @property
-    def patience(self) -> Duration:
-        """How long it waits for a process that does not poll before it gives the partition numbers
-        to others, in ns; infinite where it does not."""
+    def max_poll_interval(self) -> Duration:
+        """The longest time between two polls, in ns: of a process that takes longer it gives the
+        partition numbers to others. Infinite where it does not."""
         return INFINITY
 
     def join(self, assignee: Assignee) -> None:

@@ -173,8 +173,8 @@ class KafkaSource(Source):
         return self.config.group_instance_id is not None
 
     @property
-    def patience(self) -> Duration:
-        """``max_poll_interval``, in a group."""
+    def max_poll_interval(self) -> Duration:
+        """That of the configuration, in a group."""
         return INFINITY if self.config.group is None else int(self.config.max_poll_interval)
 
     def join(self, assignee: Assignee) -> None:

@@ -40,10 +40,10 @@ def test_a_good_pipeline_has_notes_at_most(check: Check) -> None:
 
 
 @pytest.mark.parametrize(("drain", "said"), [("19s", False), ("20s", True)])
-def test_a_drain_that_outlasts_the_groups_patience_is_said(
+def test_a_drain_that_outlasts_the_longest_time_between_polls_is_said(
     check: Check, monkeypatch: pytest.MonkeyPatch, drain: str, said: bool
 ) -> None:
-    monkeypatch.setattr(Source, "patience", 20_000_000_000)
+    monkeypatch.setattr(Source, "max_poll_interval", 20_000_000_000)
     found = [it for it in check(f"runtime.drain={drain}") if it.path == "runtime.drain"]
     assert [it.level for it in found] == ["warning"] * said
     assert all("20s" in it.fix for it in found)

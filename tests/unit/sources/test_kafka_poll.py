@@ -16,6 +16,7 @@ from kafka.errors import (
     UnknownError,
 )
 
+from sensorium.durations import INFINITY
 from sensorium.plugin import TopicPartition
 from sensorium_plugins import _kafka_log
 from sensorium_plugins._kafka_patience import insist, within
@@ -148,3 +149,11 @@ def test_a_broker_that_goes_while_topics_are_described_ends_nothing(
     finally:
         log.close()
     assert not Admin.answers
+
+
+@pytest.mark.parametrize(("group", "longest"), [("g", 20_000_000_000), (None, INFINITY)])
+def test_only_a_group_minds_how_long_nobody_polls(group: str | None, longest: float) -> None:
+    config = _kafka.KafkaSource.Config(
+        bootstrap_servers="nowhere:1", start="earliest", group=group, max_poll_interval="20s"
+    )
+    assert _kafka.KafkaSource(config, ["a"]).max_poll_interval == longest
