@@ -10,7 +10,7 @@ from sensorium.durations import INFINITY, Duration
 from sensorium.errors import RunError
 from sensorium.plugin import Log, Record, Topic, TopicRole
 from sensorium_plugins._kafka import KafkaConnection, admin_client, kafka_errors
-from sensorium_plugins._kafka_patience import insist
+from sensorium_plugins._kafka_limits import insist
 from sensorium_plugins._kafka_reader import KafkaReader
 
 __all__ = ["KafkaLog"]

@@ -32,6 +32,7 @@ def stop_on_signals(running: Stoppable) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     count = 0
 
     def handle(_number: int, _frame: FrameType | None) -> None:
@@ -45,8 +46,9 @@ def stop_on_signals(running: Stoppable) -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        for number in before:
+            signal.signal(number, handle)
         yield
     finally:
         restore()

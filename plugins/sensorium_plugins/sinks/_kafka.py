@@ -14,8 +14,8 @@ from sensorium.events import DeadLetter, Prediction
 from sensorium.plugin import Cut, Sink
 from sensorium.wire import dead_letter_headers, prediction_json
 from sensorium_plugins._kafka import KafkaConnection, kafka_errors
+from sensorium_plugins._kafka_limits import insist, within
 from sensorium_plugins._kafka_log import KafkaLog
-from sensorium_plugins._kafka_patience import insist, within
 
 __all__ = ["KafkaSink", "KafkaSinkConfig"]
 

@@ -12,8 +12,8 @@ from sensorium.durations import INFINITY, Duration
 from sensorium.errors import CommitError, RunError
 from sensorium.plugin import Assignee, Batch, Cut, Record, Source, TopicPartition
 from sensorium_plugins._kafka import kafka_errors
+from sensorium_plugins._kafka_limits import insist
 from sensorium_plugins._kafka_log import KafkaLog
-from sensorium_plugins._kafka_patience import insist
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
 from sensorium_plugins.sources._kafka_consumer import (
     open_consumer,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sensorium.plugin import TopicPartition
 from sensorium_plugins._kafka import kafka_errors
-from sensorium_plugins._kafka_patience import insist
+from sensorium_plugins._kafka_limits import insist
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
 
 __all__ = [

@@ -19,7 +19,7 @@ from kafka.errors import (
 from sensorium.durations import INFINITY
 from sensorium.plugin import TopicPartition
 from sensorium_plugins import _kafka_log
-from sensorium_plugins._kafka_patience import insist, within
+from sensorium_plugins._kafka_limits import insist, within
 from sensorium_plugins.sources import _kafka
 from sensorium_plugins.sources._kafka_consumer import poll
 
