@@ -305,7 +305,8 @@ def _settled(
     patience: float,
 ) -> tuple[list[dict[str, Any]], float]:
     """The predictions of sets before `due`, once all expected ones are there, or none has come for
-    `patience` seconds; and how long, in seconds, none was written."""
+    `patience` seconds, each with where and when it was written; and how long, in seconds, none was
+    written."""
     from kafka import KafkaConsumer
 
     consumer = KafkaConsumer(
@@ -325,6 +326,7 @@ def _settled(
             quiet = time.monotonic()
             prediction = json.loads(one.value)
             if int(prediction["time"]) < due:
+                prediction["written"] = f"{one.partition}@{one.offset} at {one.timestamp}"
                 found.append(prediction)
                 written.append(one.timestamp)
     consumer.close()

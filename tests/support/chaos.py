@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,7 +160,8 @@ class Outcome:
     wrong: int
     extra: int
     examples: tuple[str, ...] = ()
-    """Some of what is lost, wrong or extra, for who has to find out why."""
+    """Some of what is lost, wrong, extra or repeated, for who has to find out why: of what is
+    repeated, by partition, the first and the last, with where and when each was written."""
 
     @classmethod
     def of(cls, found: list[dict[str, Any]], expected: Mapping[str, dict[str, Any]]) -> Outcome:
@@ -175,6 +176,15 @@ class Outcome:
         examples = [f"lost: {_essence(it)}" for it in lost[:2]]
         examples += [f"wrong: {_essence(it)} instead of {_essence(due)}" for it, due in wrong[:3]]
         examples += [f"extra: {_essence(it)}" for it in extra[:2]]
+        places: dict[str, list[str]] = defaultdict(list)
+        for one in found:
+            places[one["id"]].append(one.get("written", "?"))
+        spans: dict[str, list[list[str]]] = defaultdict(list)
+        for those in places.values():
+            if len(those) > 1:
+                spans[those[0].partition("@")[0]].append(those)
+        for those in spans.values():
+            examples += [f"repeated: {', '.join(one)}" for one in (those[0], those[-1])]
         return cls(
             len(expected),
             len(lost),
