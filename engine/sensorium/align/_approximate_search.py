@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -91,11 +92,24 @@ def candidate_is_best(
         if worse < start - candidate.start:
             break
         ahead[times.index(start)] += 1
-    enough = candidate.end + int((candidate.pivot_time - candidate.start) / penalty)
+    enough = _enough(candidate, penalty)
     for stream, (queue, place) in enumerate(zip(queues, ahead, strict=True)):
         if place == len(queue.heads):
-            view.wake(stream, enough, at)
+            view.wake(stream, enough - 1, at)
     return False
+
+
+def _enough(candidate: Candidate, penalty: float) -> int:
+    """The least end of other sets from which on none of them can be better."""
+    needed = candidate.pivot_time - candidate.start
+    enough = candidate.end + math.ceil(needed / penalty)
+    # Exactly where the proof's own comparison, in floating point, turns: who asks again at that
+    # moment finds what who asks later finds.
+    while (enough - 1 - candidate.end) * penalty >= needed:
+        enough -= 1
+    while (enough - candidate.end) * penalty < needed:
+        enough += 1
+    return enough
 
 
 def _time_of(queue: Queue, place: int, candidate: Candidate, bound: Duration) -> Duration:

@@ -156,3 +156,15 @@ def test_what_it_cannot_do_is_refused(fields, message) -> None:
 def test_a_stream_that_is_not_there_is_refused() -> None:
     with pytest.raises(AlignmentError, match="names the stream 'gps'"):
         aligner_of(Approximate.model_validate({"streams": {"gps": {"min_period": 1}}}), 2)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.1, 1.0])
+def test_a_set_comes_out_at_the_very_bound_that_proves_it(penalty: float) -> None:
+    """And not one later: who asks again then would find what nobody has been told."""
+    aligner = aligner_of(policy(INFINITY, penalty), 2, lateness=0)
+    aligner.add(Event("a", "k", 0, arrived=0))
+    aligner.add(Event("b", "k", 30, arrived=30))
+    needed = next(end for end in range(30, 100) if (end - 30) * (1 + penalty) >= 30)
+    aligner.advance("b", 200)
+    assert not aligner.advance("a", needed - 1)
+    assert times_of(aligner.advance("a", needed)) == [(0, 30)]
