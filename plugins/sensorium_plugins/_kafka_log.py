@@ -18,6 +18,7 @@ __all__ = ["KafkaLog"]
 _MS: Final = 1_000_000
 #: Kafka writes "for ever" as the greatest number, or as -1.
 _EVER: Final = 2**63 - 1
+_SEGMENT_BYTES: Final = str(8 << 20)
 
 
 class KafkaLog(Log):
@@ -169,6 +170,10 @@ def _settings(topic: Topic) -> dict[str, str]:
         "retention.ms": _milliseconds(topic.retention),
         "retention.bytes": "-1" if topic.max_bytes is None else str(topic.max_bytes),
     }
+    if topic.compacted:
+        # It is read whole after every restart, and what is being written is never compacted: by
+        # default that is up to a gigabyte.
+        settings |= {"segment.bytes": _SEGMENT_BYTES, "min.cleanable.dirty.ratio": "0.1"}
     if topic.max_ahead != INFINITY:
         settings["message.timestamp.after.max.ms"] = _milliseconds(topic.max_ahead)
     return settings

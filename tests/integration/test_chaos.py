@@ -31,7 +31,9 @@ FAULTS, SEED = (125, random.SystemRandom().randrange(10**6)) if SOAK else (10, 7
 #: In the tests, one of each.
 COMBINATIONS = [("at_least_once", "nearest"), ("exactly_once", "window")]
 if SOAK:
-    COMBINATIONS += [("at_least_once", "window"), ("exactly_once", "nearest")]
+    COMBINATIONS += [
+        ("at_least_once", "window"), ("exactly_once", "nearest"), ("exactly_once", "approximate"),
+    ]  # fmt: skip
 SECONDS_BETWEEN = 2.5
 LIMITS = {"max_delay": "4s", "max_future": "2s", "max_duration": "1s"}
 POLICIES: dict[str, dict[str, Any]] = {
@@ -40,6 +42,7 @@ POLICIES: dict[str, dict[str, Any]] = {
         "policy": "nearest", "primary": "accel", "before": "150ms", "after": "150ms",
         "require": "any", "deadline": "1s",
     },
+    "approximate": {"policy": "approximate", "max_interval": "150ms"},
 }  # fmt: skip
 #: How long a group waits for a member that does not come, though it is not missed.
 REBALANCE = "20s"
@@ -177,6 +180,8 @@ def chaos(
         stream = {"modality": "sensor-stats", "config": {"channels": 3, "rate": 50}, **limits}
         draft = json.loads(pipeline_file().read_text())
         streams = {name: {**stream, "topic": it["topic"]} for name, it in draft["streams"].items()}
+        carries = parts["align"]["policy"] == "approximate"
+        carry = {"carry": f"{draft['pipeline']}.carry"} if carries else {}
         path = pipeline_file(
             pipeline=draft["pipeline"],
             source={
@@ -186,7 +191,7 @@ def chaos(
                 "max_poll_interval": REBALANCE,
             },
             streams=streams,
-            sink={**draft["sink"], "transaction_timeout": "3s"},
+            sink={**draft["sink"], "transaction_timeout": "3s", **carry},
             **parts,
         )
         assert main(["topics", "create", str(path), "--partitions", "3", "--outage", "1h"]) == 0

@@ -58,6 +58,46 @@ def test_create_makes_what_a_restart_needs_and_a_second_time_nothing(
     assert out.endswith("0 errors, 0 warnings\n")
 
 
+def carrying(broker: str, path: Path) -> list[str]:
+    """What makes a pipeline one that carries state, as options."""
+    sink = {
+        "plugin": "kafka", "bootstrap_servers": broker, "carry": f"{path.stem}.carry",
+        "topic": f"{path.stem}.out", "dead_letters": f"{path.stem}.dead",
+    }  # fmt: skip
+    fields = {
+        "align": {"policy": "approximate", "max_interval": "1s"},
+        "delivery": "exactly_once",
+        "source.group": path.stem,
+        "sink": sink,
+    }
+    return [part for key, it in fields.items() for part in ("--set", f"{key}={json.dumps(it)}")]
+
+
+def test_a_carry_topic_is_made_compacted_and_refused_where_it_is_not(
+    broker: str, pipeline_file: PipelineFile, capsys: Capture
+) -> None:
+    path = pipeline_file()
+    options = carrying(broker, path)
+    assert main(["topics", "create", str(path), *options]) == 0
+    assert (
+        f"made {path.stem}.carry: 3 partitions, LogAppendTime, compacted" in capsys.readouterr().out
+    )
+    assert main(["check", str(path), "--connect", *options]) == 0
+    capsys.readouterr()
+
+    path = pipeline_file()
+    options = carrying(broker, path)
+    plain = {"num_partitions": 2}
+    make(broker, **{f"{path.stem}.{part}": plain for part in ("out", "dead", "carry")})
+    make(broker, **{f"{path.stem}.{part}": {"num_partitions": 3} for part in ("accel", "gyro")})
+    assert main(["check", str(path), "--connect", *options]) == 2
+    said = capsys.readouterr().out
+    assert f"error: topic {path.stem}.carry (carry): is not compacted" in said
+    assert f"error: topic {path.stem}.carry (carry): has 2 partitions; 3 are wanted" in said
+    assert main(["run", str(path), "--until-end", *options]) == 2
+    assert f"topic {path.stem}.carry (carry): has 2 partitions" in capsys.readouterr().err
+
+
 def test_a_dry_run_makes_nothing(broker: str, pipeline_file: PipelineFile, capsys: Capture) -> None:
     path = pipeline_file()
     assert main(["topics", "create", str(path), "--dry-run"]) == 0

@@ -57,6 +57,8 @@ class World:
     offsets: dict[TopicPartition, tuple[int, str]] = field(default_factory=dict)
     older: dict[TopicPartition, tuple[int, str]] = field(default_factory=dict)
     """What was stored before that."""
+    notes: dict[int, dict[str, bytes]] = field(default_factory=dict)
+    """What sinks carry, by partition number."""
     generation: int = 0
     members: list[SimulatedSource] = field(default_factory=list)
     joined: list[SimulatedSource] = field(default_factory=list)
@@ -292,10 +294,23 @@ class SimulatedSink(Sink):
         self._source = source
         self._predictions: list[Prediction] = []
         self._letters: list[DeadLetter] = []
+        self._notes: dict[int, dict[str, bytes | None]] = {}
 
     @property
     def transactional(self) -> bool:
         return True
+
+    @property
+    def carries(self) -> bool:
+        return True
+
+    def carry(self, number: int, notes: Mapping[str, bytes | None]) -> None:
+        self._source.danger()
+        self._notes.setdefault(number, {}).update(notes)
+
+    def carried(self, numbers: Collection[int]) -> Mapping[int, Mapping[str, bytes]]:
+        self._source.danger()
+        return {number: dict(self._world.notes.get(number, {})) for number in numbers}
 
     def begin(self, member: str) -> None:
         pass
@@ -326,14 +341,17 @@ class SimulatedSink(Sink):
         world.store(cuts)
         world.outputs += self._predictions
         world.letters += self._letters
-        self._predictions, self._letters = [], []
+        for number, notes in self._notes.items():
+            kept = {**world.notes.get(number, {}), **notes}
+            world.notes[number] = {it: note for it, note in kept.items() if note is not None}
+        self._predictions, self._letters, self._notes = [], [], {}
         self._source.danger()
         if world.chance(world.danger):
             raise CommitError("the answer was lost")
 
     def abort(self) -> None:
         self._source.danger()
-        self._predictions, self._letters = [], []
+        self._predictions, self._letters, self._notes = [], [], {}
 
     def close(self) -> None:
         self._predictions, self._letters = [], []

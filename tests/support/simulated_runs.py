@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from simulated_log import Entry, Process, SimulatedSink, SimulatedSource, World
 
-from sensorium.align import Aligner, Exact, Nearest, Window
+from sensorium.align import Aligner, Approximate, Exact, Nearest, Window
 from sensorium.errors import PayloadError
 from sensorium.events import AlignedSet, Event, Prediction, TaskResult
 from sensorium.host import Pipeline, PipelineConfig, PluginHost, StreamPart, TaskPart
@@ -147,14 +147,18 @@ class Verdict:
         return len(self.lost) + len(self.repeated) + len(self.wrong) + len(self.extra)
 
 
-def make_case(seed: int) -> Case:
-    """A random pipeline and log; small times, so that ties and exact hits are common."""
+def make_case(seed: int, *, carries: bool = False) -> Case:
+    """A random pipeline and log; small times, so that ties and exact hits are common.
+
+    With `carries` it has the policy that carries state, else one of the others.
+    """
     rng = random.Random(seed)
     streams = STREAMS[: rng.choice([2, 2, 3])]
-    policy = _policy(rng, random.Random(f"late {seed}"), streams)
+    late = random.Random(f"late {seed}")
+    policy = _carrying_policy(late, streams) if carries else _policy(rng, late, streams)
     specs = {
         name: StreamSpec(
-            lateness=rng.choice([0, 0, 2, 5]),
+            lateness=rng.choice([2, 6, 6] if carries else [0, 0, 2, 5]),
             max_delay=rng.choice([0, 3, 6, 12]),
             max_future=rng.choice([0, 2, 5]),
             max_duration=rng.choice([0, 0, 4]),
@@ -166,8 +170,9 @@ def make_case(seed: int) -> Case:
     margin = rng.choice([2, 5]) if create_time else rng.choice([0, 1])
     length = rng.choice([150, 300])
     slack = margin if create_time else 0
+    make = _steady_log if carries else _log
     partitions = {
-        TopicPartition(name, number): _log(rng, name, number, specs[name], length, slack)
+        TopicPartition(name, number): make(rng, name, number, specs[name], length, slack)
         for name in streams
         for number in (0, 1)
     }
@@ -195,6 +200,19 @@ def _policy(rng: random.Random, late: random.Random, streams: tuple[str, ...]) -
         return Window(size=size, hop=rng.choice([2, 4]), **common)
     # Which of two events of equal log time ends a session is not laid down: no deadline.
     return Window(gap=rng.choice([1, 3]), max_length=rng.choice([8, 16]), require=require)
+
+
+def _carrying_policy(rng: random.Random, streams: tuple[str, ...]) -> Policy:
+    deadline = rng.choice(["inf", "inf", 0, 4, 10])
+    return Approximate(
+        max_interval=rng.choice([2, 3, 6]),
+        # The greater, the more depends on what came before: the first set that there is comes out.
+        age_penalty=rng.choice([0.0, 0.1, 1.0, 10.0]),
+        # Which events are pushed out of a full queue depends on the order of arrival.
+        queue_size=1000,
+        deadline=deadline,
+        require="all" if deadline == "inf" else rng.choice(["any", "all", [streams[0]]]),
+    )
 
 
 def _log(
@@ -234,6 +252,27 @@ def _log(
         sent.append(envelope)
         record = Record(stream, number, 0, write_envelope(envelope))
         entries.append(Entry(now, stamped, record))
+    return entries
+
+
+def _steady_log(
+    rng: random.Random, stream: str, number: int, spec: StreamSpec, length: int, slack: int
+) -> list[Entry]:
+    """The same with one key, whose streams take turns at equal distances, with few gaps: which
+    events are paired then depends on what came before, for long."""
+    found: list[tuple[int, int]] = []
+    for time in range(2 * STREAMS.index(stream), length, 4):
+        kind = rng.random()
+        if kind < 0.98:
+            late = kind < 0.02
+            delay = spec.max_delay + late if kind < 0.06 else min(rng.randrange(4), spec.max_delay)
+            found.append((time + int(delay) + slack, time))
+    entries: list[Entry] = []
+    for now, time in sorted(found):
+        envelope = Envelope(stream, f"k{number}x", time - int(spec.offset), Payload(now))
+        record = Record(stream, number, 0, write_envelope(envelope))
+        copies = 1 + (rng.random() < 0.05)
+        entries += [Entry(now, now - rng.randrange(slack + 1), record) for _ in range(copies)]
     return entries
 
 

@@ -2,6 +2,7 @@
 
 from sensorium.align._aligner import Aligner
 from sensorium.align._approximate import Approximate
+from sensorium.align._carry import Carry
 from sensorium.align._exact import Exact
 from sensorium.align._horizon import horizon
 from sensorium.align._late import late_letter
@@ -15,6 +16,7 @@ from sensorium.plugin import Policy, StreamSpec
 __all__ = [
     "Aligner",
     "Approximate",
+    "Carry",
     "Exact",
     "Nearest",
     "Policy",

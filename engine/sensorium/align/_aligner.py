@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Mapping
 
 from sensorium.align._build import Builder, in_order
+from sensorium.align._carry import Carry
 from sensorium.align._horizon import horizon
 from sensorium.align._identity import SetIdentity
 from sensorium.align._keys import Keys
 from sensorium.align._memory import checked_limit, memory_for
 from sensorium.align._snapshot import Snapshot
-from sensorium.align._state import KeyState, StreamState, forget_records
+from sensorium.align._state import KeyState, StreamState
 from sensorium.align._trace import Standing, Trace, TracedView
 from sensorium.align._view import KeyView
 from sensorium.durations import INFINITY, Duration
@@ -47,6 +48,8 @@ class Aligner:
     max_keys
         How many keys are remembered. When it is more, the one that was heard of longest ago is
         forgotten; what it still held is evicted.
+    carry
+        Where it is noted what a restart needs besides the log; for policies that `carries`.
 
     Raises
     ------
@@ -65,6 +68,7 @@ class Aligner:
         max_pending_events: int | None = None,
         max_pending_bytes: int | None = None,
         max_keys: int | None = None,
+        carry: Carry | None = None,
     ) -> None:
         if not streams:
             raise AlignmentError("an aligner needs at least one stream")
@@ -102,9 +106,10 @@ class Aligner:
             memory=self._memory,
             late=self._late,
         )
+        self._carry = carry
         most = checked_limit("max_keys", max_keys)
         self._keys = Keys(
-            policy, names, self._specs, self._streams, self._view, self._horizon, most
+            policy, names, self._specs, self._streams, self._view, self._horizon, most, carry
         )
 
     @property
@@ -205,11 +210,11 @@ class Aligner:
             slot: Hashable = time if distinct else (time, event.id)
             seen = own.seen
             if slot in seen or own.repeated is not None:
-                if own.repeats(slot, (time, event.id), arrived, arrived - horizon):
+                if own.repeats(slot, (time, event.id), arrived, self._least, horizon):
                     self._refuse(event, Fate.DUPLICATE, stream, key)
                     continue
             elif not len(seen) & 15:
-                forget_records(seen, arrived - horizon)
+                own.forget(arrived, self._least, horizon)
             if time > arrived + stream.max_future or event.duration > stream.max_duration:
                 # Its time is not taken: it counts as seen with its id only.
                 own.note((time, event.id), arrived)
@@ -306,15 +311,7 @@ class Aligner:
         """
         self._trace = trace
         # Another class, so that without a trace a release costs nothing more.
-        self._view = TracedView(
-            self._streams,
-            distinct=self._policy.distinct,
-            fates=self._fates,
-            memory=self._memory,
-            late=self._late,
-            trace=trace,
-        )
-        self._keys.view = self._view
+        self._view = self._keys.view = TracedView.of(self._view, trace)
 
     def snapshot(self) -> Snapshot:
         """The state at this moment; what happens afterwards does not change it."""
@@ -389,6 +386,8 @@ class Aligner:
         build = self._builder.build
         found = [build(key.key, one) for one in key.matcher.settle(self._view)]
         settled += found
+        if self._carry is not None:
+            self._carry.note(key.key, key.matcher)
         if found and self._trace is not None:
             standing = {stream.name: Standing.of(stream, key) for stream in self._streams}
             for one in found:

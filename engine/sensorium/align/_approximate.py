@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -52,6 +52,7 @@ class Approximate(Policy):
     """
 
     name: ClassVar[str] = "approximate"
+    carries: ClassVar[bool] = True
 
     max_interval: DurationField = Field(default=INFINITY, ge=0)
     age_penalty: float = Field(default=0.1, ge=0, allow_inf_nan=False)
@@ -68,7 +69,12 @@ class Approximate(Policy):
         return self
 
     def extent(self, max_duration: Duration) -> Duration:
-        return self.max_interval
+        # A set is compared with others that share one event with it, so what is pending, and what
+        # could change it, lies within two intervals.
+        extent = 2 * self.max_interval
+        if self.require != "all":
+            extent += -(-self.deadline // 2)  # a lone event waits for its deadline; twice a half
+        return extent
 
     def check(self, streams: Sequence[str]) -> None:
         super().check(streams)
@@ -95,7 +101,15 @@ class _ApproximateMatcher(Matcher):
     """Events wait until nothing older can come; from then on they arrive in the order of time,
     as the algorithm wants them, whatever the order of the log."""
 
-    __slots__ = ("_candidate", "_penalty", "_policy", "_queues", "_unready")
+    __slots__ = (
+        "_boundaries",
+        "_candidate",
+        "_penalty",
+        "_pivot",
+        "_policy",
+        "_queues",
+        "_unready",
+    )
 
     def __init__(self, policy: Approximate, min_periods: Sequence[int]) -> None:
         self._policy = policy
@@ -103,17 +117,26 @@ class _ApproximateMatcher(Matcher):
         self._queues = [Queue(period) for period in min_periods]
         self._unready: list[list[Entry]] = [[] for _ in min_periods]
         self._candidate: Candidate | None = None
+        #: Per stream the time of the last event that was used or given up.
+        self._boundaries: list[Duration] = [-INFINITY] * len(min_periods)
+        #: That of the candidate that was being compared when a restart's cut was made.
+        self._pivot: tuple[int, int] | None = None
 
     @property
     def idle(self) -> bool:
         return not any(self._unready) and all(queue.empty for queue in self._queues)
 
-    def add(self, stream: int, entry: Entry, view: View) -> None:
+    def add(self, stream: int, entry: Entry, view: View) -> bool:
+        if entry.event.time <= self._boundaries[stream]:
+            # After a restart only: what is used was taken when nothing older could come.
+            view.release(entry)
+            return False
         waiting = self._unready[stream]
         at = len(waiting)
         while at and waiting[at - 1].event.time > entry.event.time:
             at -= 1
         waiting.insert(at, entry)
+        return True
 
     def settle(self, view: View) -> Iterable[Settled]:
         settled: list[Settled] = []
@@ -144,12 +167,13 @@ class _ApproximateMatcher(Matcher):
             self._advance(view, settled)
         if len(queue) > self._policy.queue_size:
             self._recover()
+            self._boundaries[stream] = queue.heads[0].event.time
             self._push_out(queue, queue.heads[0], view)
             self._advance(view, settled)
 
     def _recover(self) -> None:
         """Give up the candidate: what was passed over may be needed after all."""
-        self._candidate = None
+        self._candidate = self._pivot = None
         for queue in self._queues:
             queue.recover()
 
@@ -172,6 +196,20 @@ class _ApproximateMatcher(Matcher):
 
     def rest(self, view: View) -> bool:
         return not any(queue.dropped for queue in self._queues)
+
+    def carry(self) -> Any:
+        if all(it == -INFINITY for it in self._boundaries):
+            return None
+        held = self._candidate
+        pivot = self._pivot if held is None else (held.pivot, held.pivot_time)
+        return (*self._boundaries,), (*(queue.dropped for queue in self._queues),), pivot
+
+    def resume(self, carried: Any) -> None:
+        boundaries, dropped, pivot = carried
+        self._boundaries = list(boundaries)
+        self._pivot = None if pivot is None else tuple(pivot)
+        for queue, flag in zip(self._queues, dropped, strict=True):
+            queue.dropped = flag
 
     def held(self) -> Iterable[Entry]:
         for queue, waiting in zip(self._queues, self._unready, strict=True):
@@ -203,9 +241,13 @@ class _ApproximateMatcher(Matcher):
             if stream != last:
                 queue.dropped = False  # what was dropped was older than the head, so no better
         candidate = self._candidate
-        if candidate is None:
+        if candidate is None and self._pivot is not None:
+            # Its members were the oldest events held, and nothing passed over is taken again.
+            candidate = self._candidate = Candidate(*self._pivot, start, end)
+            self._pivot = None
+        elif candidate is None:
             if end - start > self._policy.max_interval or queues[last].dropped:
-                view.release(queues[first].heads.popleft())
+                self._drop_head(first, view)
                 return False
             candidate = self._candidate = Candidate(last, end, start, end)
             self._pass_over(view)
@@ -217,25 +259,31 @@ class _ApproximateMatcher(Matcher):
             return True
         return (end - candidate.end) * self._penalty >= candidate.pivot_time - candidate.start
 
+    def _drop_head(self, stream: int, view: View) -> None:
+        entry = self._queues[stream].heads.popleft()
+        self._boundaries[stream] = entry.event.time
+        view.release(entry)
+
     def _pass_over(self, view: View) -> None:
         """Let go of what lies before the new candidate's members."""
-        for queue in self._queues:
+        for stream, queue in enumerate(self._queues):
             for entry in queue.past:
                 entry.mark(Fate.SUPERSEDED)
+                self._boundaries[stream] = entry.event.time
                 view.release(entry)
             queue.past.clear()
 
     def _give_up(self, view: View) -> bool:
         """Drop the oldest head if what is missing can only come too late for it."""
-        heads = [(queue.heads[0].event.time, queue) for queue in self._queues if queue.heads]
+        heads = [(it.heads[0].event.time, at) for at, it in enumerate(self._queues) if it.heads]
         if not heads:
             return False
-        start, queue = min(heads, key=lambda it: it[0])
+        start, oldest = min(heads)
         last = min(start + self._policy.max_interval, NEVER)
         for stream, one in enumerate(self._queues):
             if not one.heads:
                 if view.bound(stream) > last:
-                    view.release(queue.heads.popleft())
+                    self._drop_head(oldest, view)
                     return True
                 view.wake(stream, last)
         return False
@@ -249,6 +297,7 @@ class _ApproximateMatcher(Matcher):
             queue.recover()
             entry = queue.heads.popleft()
             entry.fate = Fate.MATCHED
+            self._boundaries[stream] = entry.event.time
             view.release(entry)
             members[stream] = [entry]
         # The span is an instant: chunks are given to a model whole.

@@ -76,6 +76,7 @@ class TimedMatcher(Matcher):
             at -= 1
         waiting.insert(at, entry)
         if len(waiting) > self._queue_size:
+            self._boundaries[stream] = waiting[0].event.time
             self.evict(waiting[0], view)
         return True
 
@@ -89,6 +90,12 @@ class TimedMatcher(Matcher):
     def held(self) -> Iterable[Entry]:
         for waiting in self._pending:
             yield from waiting
+
+    def carry(self) -> tuple[Duration, ...] | None:
+        return tuple(self._boundaries) if any(it != -INFINITY for it in self._boundaries) else None
+
+    def resume(self, carried: Sequence[Duration]) -> None:
+        self._boundaries = list(carried)
 
     def settle(self, view: View) -> Iterable[Settled]:
         settled: list[Settled] = []
@@ -217,7 +224,12 @@ class TimedMatcher(Matcher):
             member.fate = Fate.MATCHED
             self._use(stream, member, at, view)
         parts = {stream: [member] for stream, member in members.items()}
-        settled.append(Settled(time, time, time, time, parts, unsettled))
+        anchor = time
+        if len(self._required) < len(self._pending):
+            # Sets that lack streams may end at the same time, but not with the same event.
+            newest = min(stream for stream, it in members.items() if it.event.time == time)
+            anchor = time * len(self._pending) + newest
+        settled.append(Settled(anchor, time, time, time, parts, unsettled))
 
     def _use(self, stream: int, last: Entry, at: Duration, view: View) -> None:
         """Let go of an entry and of all before it."""

@@ -6,11 +6,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 
+from sensorium.align._carry import Carry
 from sensorium.align._pack import Packed, pack, unpack
 from sensorium.align._state import KeyState, KeyStream, StreamState
 from sensorium.align._view import KeyView
 from sensorium.durations import INFINITY, Duration
-from sensorium.plugin import Policy, StreamSpec
+from sensorium.plugin import Matcher, Policy, StreamSpec
 
 __all__ = ["Keys"]
 
@@ -30,11 +31,14 @@ class Keys:
         How long a key is remembered after its newest record, in log time.
     most
         How many keys are remembered.
+    carry
+        What new matchers go on from, and where it is noted how they stand; None where a restart
+        needs no such thing.
     """
 
     __slots__ = (
-        "_forgetting", "_horizon", "_keep_history", "_most", "_names", "_policy", "_quiet",
-        "_quiet_after", "_specs", "_streams", "evicts", "live", "view",
+        "_carry", "_forgetting", "_horizon", "_keep_history", "_most", "_names", "_policy",
+        "_quiet", "_quiet_after", "_specs", "_streams", "evicts", "live", "view",
     )  # fmt: skip
 
     def __init__(
@@ -46,7 +50,9 @@ class Keys:
         view: KeyView,
         horizon: Duration,
         most: Duration,
+        carry: Carry | None,
     ) -> None:
+        self._carry = carry
         self._policy = policy
         self._names = names
         self._specs = specs
@@ -93,7 +99,7 @@ class Keys:
         while self.evicts and len(self) >= self._most:
             self._evict()
         streams = [KeyStream(keep_history=self._keep_history) for _ in self._streams]
-        key = KeyState(name, streams, self._policy.matcher(self._names, self._specs))
+        key = KeyState(name, streams, self._matcher(name))
         self.live[name] = key
         if self._horizon != INFINITY:
             self._look_at(key, -INFINITY)
@@ -104,18 +110,27 @@ class Keys:
         packed = self._quiet.pop(name, None)
         if packed is None:
             return None
-        matcher = packed.matcher or self._policy.matcher(self._names, self._specs)
+        matcher = packed.matcher or self._matcher(name)
         key = self.live[name] = unpack(name, packed, matcher, keep_history=self._keep_history)
         self._look_at(key, packed.look_at)
         return key
 
+    def _matcher(self, name: str) -> Matcher:
+        matcher = self._policy.matcher(self._names, self._specs)
+        if self._carry is not None:
+            self._carry.start(name, matcher)
+        return matcher
+
     def _evict(self) -> None:
         """Forget the key that was heard of longest ago, and all that it holds."""
         # A quiet one has not been heard of for longer than any that is not.
+        name = next(iter(self._quiet or self.live))
         if self._quiet:
-            del self._quiet[next(iter(self._quiet))]
+            del self._quiet[name]
         else:
-            self.view.evict(self.live.pop(next(iter(self.live))))
+            self.view.evict(self.live.pop(name))
+        if self._carry is not None:
+            self._carry.drop(name)
         self._drop_void_places()
 
     def forget(self, least: Duration) -> None:

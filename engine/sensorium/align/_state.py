@@ -11,7 +11,7 @@ from sensorium.durations import INFINITY, Duration
 from sensorium.events import Event
 from sensorium.plugin import Matcher, StreamSpec
 
-__all__ = ["History", "KeyState", "KeyStream", "StreamState", "forget_records"]
+__all__ = ["History", "KeyState", "KeyStream", "StreamState"]
 
 
 class History:
@@ -165,17 +165,33 @@ class KeyStream:
         self.wake_bound = INFINITY
         return True
 
-    def repeats(self, slot: Hashable, record: Hashable, arrived: int, limit: Duration) -> bool:
-        """Whether a record is a duplicate of one logged at `limit` or later; `slot` is its time,
+    def repeats(
+        self, slot: Hashable, record: Hashable, arrived: int, least: Duration, horizon: Duration
+    ) -> bool:
+        """Whether a record is a duplicate of one logged within the horizon; `slot` is its time,
         or the record, where one time may have several."""
+        self.forget(arrived, least, horizon)
+        limit = arrived - horizon
+        if self.repeated:
+            forget_records(self.repeated, limit)
         for memory in (self.seen, self.repeated):
             if memory:
-                forget_records(memory, limit)
-                if slot in memory or record in memory:
-                    # Remembered, too, so that a further one is known by it.
-                    self.note(slot if slot in memory else record, arrived)
-                    return True
+                for name in (slot, record):
+                    if name in memory and memory[name] >= limit:
+                        # Remembered, too, so that a further one is known by it.
+                        self.note(name, arrived)
+                        return True
+        self.seen.pop(slot, None)  # it is of long ago, and noted anew
         return False
+
+    def forget(self, arrived: int, least: Duration, horizon: Duration) -> None:
+        """Drop what no duplicate of a record that is logged now could repeat.
+
+        Where sets have deadlines, what was seen by then is asked for until every stream has passed
+        it: `least` is the least log time over the streams.
+        """
+        newest = arrived if self.history is None else min(arrived, least)
+        forget_records(self.seen, newest - horizon)
 
     def note(self, slot: Hashable, arrived: int) -> None:
         """Remember an invalid record or a duplicate."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sensorium.align._memory import Memory
 from sensorium.align._state import KeyState, StreamState
 from sensorium.align._view import KeyView
 from sensorium.durations import Duration
@@ -67,18 +65,20 @@ class TracedView(KeyView):
 
     __slots__ = ("trace",)
 
-    def __init__(
-        self,
-        streams: list[StreamState],
-        *,
-        distinct: bool,
-        fates: Counter[Fate],
-        memory: Memory | None,
-        late: list[Event] | None,
-        trace: Trace,
-    ) -> None:
-        super().__init__(streams, distinct=distinct, fates=fates, memory=memory, late=late)
-        self.trace = trace
+    trace: Trace
+
+    @classmethod
+    def of(cls, view: KeyView, trace: Trace) -> TracedView:
+        """One that sees what another view, which is new, would."""
+        traced = cls(
+            view.streams,
+            distinct=view.distinct,
+            fates=view.fates,
+            memory=view.memory,
+            late=view.late,
+        )
+        traced.trace = trace
+        return traced
 
     def release(self, entry: Entry) -> None:
         super().release(entry)

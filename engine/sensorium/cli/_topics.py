@@ -95,7 +95,8 @@ def _words(topic: Topic) -> str:
     from sensorium.durations import format_duration
 
     stamp = "LogAppendTime" if topic.append_time else "CreateTime"
-    return f"{topic.partitions} partitions, {stamp}, kept for {format_duration(topic.retention)}"
+    kept = "compacted" if topic.compacted else f"kept for {format_duration(topic.retention)}"
+    return f"{topic.partitions} partitions, {stamp}, {kept}"
 
 
 def _describe(plan: TopicPlan) -> None:

@@ -60,13 +60,23 @@ def delivery_problems(
         )
     if not keeps:
         return found
-    if pipeline.policy.name == "approximate":
+    if pipeline.policy.carries and not exactly_once:
         found.append(
             DeliveryProblem(
                 "align.policy",
-                "approximate keeps, per key, which events it used last, and a restart from the log "
-                "cannot find that again",
-                "use another policy, or read without a `group`",
+                f"{pipeline.policy.name} keeps, per key, which events it used last, and a restart "
+                "from the log cannot find that again: it has to be committed with the predictions",
+                "set delivery to exactly_once, use another policy, or read without a `group`",
+            )
+        )
+    elif pipeline.policy.carries and sink is not None and not sink.carries:
+        found.append(
+            DeliveryProblem(
+                "sink",
+                f"{pipeline.policy.name} keeps, per key, which events it used last, and "
+                f"{sink.name}, as it is configured, has no place for that",
+                "give the kafka sink a `carry` topic, use another policy, or read without a "
+                "`group`",
             )
         )
     if horizon(pipeline.policy, [it.spec for it in pipeline.streams.values()]) == INFINITY:

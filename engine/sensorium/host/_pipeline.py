@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from sensorium.plugin import (
     Fusion,
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from sensorium.host._config import PipelineConfig
     from sensorium.wire import FieldMap, WireFormat
 
-__all__ = ["Pipeline", "StreamPart", "Target", "TaskPart"]
+__all__ = ["AlignLimits", "Pipeline", "StreamPart", "Target", "TaskPart"]
+
+
+class AlignLimits(TypedDict):
+    """The memory limits of an aligner, by the names of its parameters."""
+
+    max_pending_events: int | None
+    max_pending_bytes: int | None
+    max_keys: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,7 @@ class Pipeline:
         return document
 
     @property
-    def limits(self) -> dict[str, int | None]:
+    def limits(self) -> AlignLimits:
         """The memory limits of an aligner, by the names of its parameters."""
         align = self.config.align
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -28,7 +28,7 @@ class PlannedTopic:
     Parameters
     ----------
     role
-        What it is for: ``stream accel, gyro``, ``predictions``, ``dead_letters``.
+        What it is for: ``stream accel, gyro``, ``predictions``, ``dead_letters``, ``carry``.
     end
         Which of the pipeline's ends it belongs to.
     wanted
@@ -109,15 +109,12 @@ def plan_topics(
     retention = span + _finite_lead(pipeline) + outage
     topics = _read(pipeline, inputs, Topic("", count, replication, retention=retention))
     written = Topic("", count, replication, retention=max(retention, _KEEP_OUTPUT))
-    topics += [
-        PlannedTopic(role, "sink", replace(written, name=topic), outputs.get(topic))
-        for role, topic in named.items()
-    ]
+    topics += _written(named, outputs, written)
     return TopicPlan(topics, span, list(_findings(topics, inputs, asked=partitions is not None)))
 
 
 def input_findings(pipeline: Pipeline, *, outage: Duration = 0) -> list[Finding]:
-    """What is wrong with the topics of the streams that are there.
+    """What is wrong with the topics that are there and that a restart reads.
 
     Parameters
     ----------
@@ -133,6 +130,12 @@ def input_findings(pipeline: Pipeline, *, outage: Duration = 0) -> list[Finding]
     inputs = _inputs(pipeline)
     count = min((topic.partitions for topic in inputs.values()), default=_DEFAULT_PARTITIONS)
     topics = _read(pipeline, inputs, Topic("", count, retention=retention))
+    if pipeline.policy.carries and has_log(pipeline, "sink"):
+        with open_log(pipeline, "sink") as log:
+            carry: dict[TopicRole, str] = {
+                role: name for role, name in log.topics.items() if role == "carry"
+            }
+            topics += _written(carry, log.describe(list(carry.values())), Topic("", count))
     return list(_findings(topics, inputs, asked=False))
 
 
@@ -159,6 +162,21 @@ def _read(pipeline: Pipeline, inputs: Mapping[str, Topic], wanted: Topic) -> lis
             inputs.get(topic),
         )
         for topic, names in _roles(pipeline).items()
+    ]
+
+
+def _written(
+    named: Mapping[TopicRole, str], there: Mapping[str, Topic], wanted: Topic
+) -> list[PlannedTopic]:
+    carrying = replace(wanted, compacted=True, retention=INFINITY)
+    return [
+        PlannedTopic(
+            role,
+            "sink",
+            replace(carrying if role == "carry" else wanted, name=topic),
+            there.get(topic),
+        )
+        for role, topic in named.items()
     ]
 
 
@@ -236,7 +254,9 @@ def _differences(one: PlannedTopic, there: Topic, *, asked: bool) -> Iterator[Fi
     def setting(key: str, value: object) -> str:
         return f"set {key}={value} (kafka-configs --alter --topic {there.name})"
 
-    if asked and there.partitions != wanted.partitions:
+    if wanted.compacted:
+        yield from _carry_differences(wanted, there, finding, setting)
+    elif asked and there.partitions != wanted.partitions:
         yield finding(
             "error" if is_input else "warning",
             f"has {there.partitions} partitions; {wanted.partitions} are asked for",
@@ -264,7 +284,7 @@ def _differences(one: PlannedTopic, there: Topic, *, asked: bool) -> Iterator[Fi
                 "ahead moves its partition's log time there",
                 setting("message.timestamp.after.max.ms", _milliseconds(wanted.max_ahead)),
             )
-    if there.retention < wanted.retention:
+    if there.retention < wanted.retention and not wanted.compacted:
         yield finding(
             "warning",
             f"keeps records for {format_duration(there.retention)}; "
@@ -284,6 +304,28 @@ def _differences(one: PlannedTopic, there: Topic, *, asked: bool) -> Iterator[Fi
             "warning",
             f"has {there.replication} copies; {wanted.replication} are asked for",
             "add replicas with kafka-reassign-partitions",
+        )
+
+
+def _carry_differences(
+    wanted: Topic,
+    there: Topic,
+    finding: Callable[[Level, str, str], Finding],
+    setting: Callable[[str, object], str],
+) -> Iterator[Finding]:
+    if there.partitions < wanted.partitions:
+        yield finding(
+            "error",
+            f"has {there.partitions} partitions; {wanted.partitions} are wanted, as many as the "
+            "streams' topics have: each partition number has its own",
+            f"kafka-topics --alter --topic {there.name} --partitions {wanted.partitions}",
+        )
+    if not there.compacted:
+        yield finding(
+            "error",
+            "is not compacted: the log drops what a restart needs when it is old; compact is "
+            "wanted",
+            setting("cleanup.policy", "compact"),
         )
 
 

@@ -13,7 +13,7 @@ from sensorium.plugin._source import Record, Source
 __all__ = ["Log", "Logged", "Topic", "TopicRole"]
 
 #: What a sink writes to a topic.
-TopicRole: TypeAlias = Literal["predictions", "dead_letters"]
+TopicRole: TypeAlias = Literal["predictions", "dead_letters", "carry"]
 
 
 @dataclass(frozen=True, slots=True)

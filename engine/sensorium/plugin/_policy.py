@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -200,6 +200,22 @@ class Matcher(ABC):
     def idle(self) -> bool:
         """Whether nothing is held."""
 
+    def carry(self) -> Any:
+        """What a restart needs to know besides the events that are held, where the policy
+        `carries`: plain data (tuples, numbers, strings, None), with the same events the same.
+
+        None as long as it is as a new matcher's.
+        """
+        return None
+
+    def resume(self, carried: Any) -> None:
+        """Stand where `carry` was asked; called before the first event.
+
+        Of the events that are added next, those that were held then are held again, and those that
+        had been settled are released: whatever fate they are given does not count.
+        """
+        raise NotImplementedError
+
     def rest(self, view: View) -> bool:
         """Drop what nothing that can still come needs; called when the key has become quiet and
         is idle.
@@ -243,6 +259,9 @@ class Policy(BaseModel, ABC):
 
     revises: ClassVar[bool] = False
     """Whether the matchers know ``on_late: revise``."""
+    carries: ClassVar[bool] = False
+    """Whether what is pending depends on more than the events of one horizon: the matchers then
+    have `Matcher.carry`."""
 
     require: Literal["all", "any"] | list[str] = "all"
     deadline: DurationField = Field(default=INFINITY, ge=0)

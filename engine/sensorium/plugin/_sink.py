@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from sensorium.events import DeadLetter, Prediction
@@ -84,4 +84,26 @@ class Sink(ABC):
 
     def abort(self) -> None:
         """Take back all that was taken since the last commit."""
+        raise NotImplementedError
+
+    @property
+    def carries(self) -> bool:
+        """Whether it keeps notes, too: what policies that `carries` need for a restart."""
+        return False
+
+    def carry(self, number: int, notes: Mapping[str, bytes | None]) -> None:
+        """Take notes of a partition number, each in place of an earlier one of its name.
+
+        They are kept from the next `commit` on; None ends one.
+        """
+        raise NotImplementedError
+
+    def carried(self, numbers: Collection[int]) -> Mapping[int, Mapping[str, bytes]]:
+        """Per partition number the notes that are kept; called when it has been assigned.
+
+        Raises
+        ------
+        RunError
+            If they cannot be had.
+        """
         raise NotImplementedError

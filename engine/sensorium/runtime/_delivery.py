@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from time import perf_counter_ns
 from typing import Final, TypeVar
 
 from sensorium.durations import INFINITY, Duration
-from sensorium.errors import CommitError
+from sensorium.errors import CommitError, RunError
 from sensorium.events import DeadLetter, Prediction
 from sensorium.observe import Journal
 from sensorium.plugin import Sink, Source
 from sensorium.runtime._intake import Intake
-from sensorium.runtime._lane import Marker
+from sensorium.runtime._lane import Lane, Marked, Marker
+from sensorium.runtime._notes import write_notes
 from sensorium.runtime._outbox import Outbox
 from sensorium.runtime._summary import Tally
 
@@ -154,8 +155,7 @@ class Delivery:
         Where the last commit was only now, they wait for a moment, and perhaps for newer ones.
         """
         self._outstanding -= 1
-        before = {} if self._reached is None else self._reached.cuts
-        self._reached = Marker({**before, **marker.cuts}, marker.membership)
+        self._reached = marker if self._reached is None else marker.after(self._reached)
         self._covered = len(self._held)
         self._commit_if_due()
 
@@ -180,12 +180,14 @@ class Delivery:
         if marker is None:
             return
         lanes = {lane: it for lane, it in marker.cuts.items() if self._intake.holds(lane)}
-        cuts = {lane.number: cut for lane, (cut, _) in lanes.items()}
+        cuts = {lane.number: it.cut for lane, it in lanes.items()}
         start = perf_counter_ns()
         try:
             if self._exactly_once:
                 self._source.confirm(cuts.keys())
+                _refuse_torn(lanes)
                 self._write_covered()
+                self._write_notes(lanes)
                 self._sink.commit(cuts, marker.membership)
             else:
                 self._sink.flush()
@@ -200,8 +202,13 @@ class Delivery:
             return
         self._committed_at = perf_counter_ns()
         self._tally.committed(int(self._committed_at) - start)
-        for lane, (cut, fates) in lanes.items():
-            lane.committed(cut, fates)
+        for lane, it in lanes.items():
+            lane.committed(it.cut, it.fates)
+
+    def _write_notes(self, lanes: Mapping[Lane, Marked]) -> None:
+        for lane, marked in lanes.items():
+            if marked.carried is not None:
+                self._sink.carry(lane.number, write_notes(marked.cut, marked.carried))
 
     def _write_covered(self) -> None:
         covered, self._held = self._held[: self._covered], self._held[self._covered :]
@@ -233,3 +240,14 @@ class Delivery:
     def assigned(self) -> None:
         """Note that partition numbers have been shared out."""
         self._sharing = False
+
+
+def _refuse_torn(lanes: Iterable[Lane]) -> None:
+    # If the log had answered with old cuts, that would have been found by now.
+    for lane in lanes:
+        if lane.torn is not None:
+            raise RunError(
+                f"partition number {lane.number}: {lane.torn}, so nothing consistent can be "
+                "restored: something else writes there, or it was made anew. Give this pipeline a "
+                "`carry` topic of its own, and choose another `group`"
+            )

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter_ns
 
-from sensorium.align import Aligner, horizon, late_letter
+from sensorium.align import Aligner, Carry, horizon, late_letter
 from sensorium.events import AlignedSet, DeadLetter, Event, Fate
 from sensorium.host import Pipeline
-from sensorium.plugin import Batch, Cut, Record, Source, TopicPartition
+from sensorium.plugin import Batch, Cut, Record, Sink, Source, TopicPartition
 from sensorium.runtime._fingerprint import alignment_fingerprint
 from sensorium.runtime._lane import Lane, Marker
+from sensorium.runtime._notes import read_notes
 from sensorium.runtime._summary import Tally
 from sensorium.stages import Heartbeat, Ingest, Ingested, IngestStream, Progress, Wiring
 
@@ -44,6 +45,8 @@ class Intake:
         Where time spent is noted.
     source
         Moved to where a partition number goes on.
+    carrier
+        Where it is kept what a restart needs besides the log; None where it needs no such thing.
     """
 
     def __init__(
@@ -53,12 +56,14 @@ class Intake:
         clock: Callable[[], int],
         tally: Tally,
         source: Source,
+        carrier: Sink | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._ingest = ingest
         self._clock = clock
         self._tally = tally
         self._source = source
+        self._carrier = carrier
         self._specs = {name: part.spec for name, part in pipeline.streams.items()}
         self._topics = {part.topic for part in pipeline.streams.values()}
         self._horizon = horizon(pipeline.policy, self._specs.values())
@@ -185,13 +190,18 @@ class Intake:
         self.forget(self._lanes.keys() - stored.keys())
         offsets: dict[TopicPartition, int] = {}
         times: dict[int, int] = {}
+        fresh: dict[int, Cut | None] = {}
         for number, cut in stored.items():
             lane = self._lanes.get(number)
             if lane is not None and lane.stored == cut and not lane.replaying:
                 offsets.update(lane.offsets)
-                continue
-            self.forget([number])
+            else:
+                fresh[number] = cut
+        self.forget(fresh)
+        notes = {} if self._carrier is None else self._carrier.carried(fresh)
+        for number, cut in fresh.items():
             lane = self._new(number)
+            lane.carry_on(read_notes(notes.get(number, {}), cut, self._fingerprint))
             if cut is None:
                 continue
             if cut.fingerprint == self._fingerprint:
@@ -248,8 +258,7 @@ class Intake:
         changed = [lane for lane in self._lanes.values() if lane.changed]
         if not changed or not all(lane.ready for lane in changed):
             return None
-        cuts = {lane: (lane.cut(), lane.fates()) for lane in changed}
-        return Marker(cuts, self._source.membership())
+        return Marker({lane: lane.mark() for lane in changed}, self._source.membership())
 
     @property
     def fates(self) -> Counter[str]:
@@ -280,14 +289,16 @@ class Intake:
         return sum(lane.aligner.keys for lane in list(self._lanes.values()))
 
     def _new(self, number: int) -> Lane:
+        carry = None if self._carrier is None else Carry(self._horizon)
         aligner = Aligner(
             self._pipeline.policy,
             self._specs,
             self._clock,
             self._pipeline.name,
+            carry=carry,
             **self._pipeline.limits,
         )
-        lane = Lane(number, aligner, self._horizon, self._fingerprint, self._topics)
+        lane = Lane(number, aligner, self._horizon, self._fingerprint, self._topics, carry)
         self._lanes[number] = lane
         return lane
 

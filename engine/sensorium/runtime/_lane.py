@@ -5,18 +5,44 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sensorium.align import Aligner
-from sensorium.durations import Duration
+from sensorium.align import Aligner, Carry
+from sensorium.durations import INFINITY, Duration
 from sensorium.errors import RunError
 from sensorium.events import AlignedSet, Fate
 from sensorium.plugin import Cut, CutPosition, Record, TopicPartition
+from sensorium.runtime._notes import Carried
 
-__all__ = ["Lane", "Marker"]
+__all__ = ["Lane", "Marked", "Marker"]
 
 #: In how many steps a horizon is divided where it is remembered which record was logged when.
 _STEPS: Final = 64
+
+
+class Marked(NamedTuple):
+    """One partition number at the moment of a cut.
+
+    Parameters
+    ----------
+    cut
+        What is to be committed.
+    fates
+        Those of its events by then.
+    carried
+        By key, what a restart needs besides the log, as far as it has changed since the cut before
+        (`Carry.take`); None where a restart needs no such thing.
+    """
+
+    cut: Cut
+    fates: Counter[Fate]
+    carried: Mapping[str, Any] | None
+
+    def after(self, earlier: Marked) -> Marked:
+        """Both as one: this cut, with what has changed by either."""
+        if self.carried is None or earlier.carried is None:
+            return self
+        return self._replace(carried={**earlier.carried, **self.carried})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +52,20 @@ class Marker:
     Parameters
     ----------
     cuts
-        Per lane, what is to be committed, and the fates of its events by then.
+        Per lane, how it was.
     membership
         `Source.membership` when the cuts were made.
     """
 
-    cuts: Mapping[Lane, tuple[Cut, Counter[Fate]]]
+    cuts: Mapping[Lane, Marked]
     membership: Any = None
+
+    def after(self, earlier: Marker) -> Marker:
+        """Both as one."""
+        cuts = dict(earlier.cuts)
+        for lane, marked in self.cuts.items():
+            cuts[lane] = marked.after(cuts[lane]) if lane in cuts else marked
+        return Marker(cuts, self.membership)
 
 
 class _Place:
@@ -93,6 +126,8 @@ class Lane:
         Of the alignment configuration.
     topics
         Of all streams: a cut names a position in each.
+    carry
+        That of the aligner, if it has one.
     """
 
     def __init__(
@@ -102,6 +137,7 @@ class Lane:
         horizon: Duration,
         fingerprint: str,
         topics: Collection[str],
+        carry: Carry | None = None,
     ) -> None:
         self.number = number
         self.aligner = aligner
@@ -117,6 +153,9 @@ class Lane:
         """Whether there is something that no cut covers yet."""
         self.adopted = 0
         """Events that were pending at the cut that the lane went on from."""
+        self.torn: str | None = None
+        """Why its carry and its cut are not of the same moment; None where they are."""
+        self._carry = carry
         self._horizon = horizon
         self._fingerprint = fingerprint
         self._places = {TopicPartition(topic, number): _Place() for topic in topics}
@@ -197,6 +236,12 @@ class Lane:
         self.floor = least if cut.floor is None else max(least, cut.floor)
         return int(least - self._horizon)
 
+    def carry_on(self, carried: Carried) -> None:
+        """Have keys go on from what was carried over."""
+        if self._carry is not None:
+            self._carry.load(carried.known, carried.void)
+            self.torn = carried.torn
+
     @property
     def caught_up(self) -> bool:
         """Whether all that the stored cut covers has been read again."""
@@ -275,6 +320,15 @@ class Lane:
     def ready(self) -> bool:
         """Whether every topic-partition has a position, so that there can be a cut."""
         return all(it.next is not None for it in self._places.values())
+
+    def mark(self) -> Marked:
+        """How it is at this moment; it has to be ready."""
+        carried = None
+        if self._carry is not None:
+            read = self.log_times
+            times = [read.get(place, -INFINITY) for place in self._places]
+            carried = self._carry.take(min(times), max(times))
+        return Marked(self.cut(), self.fates(), carried)
 
     def cut(self) -> Cut:
         """A cut of this moment; the lane has to be ready."""

@@ -120,7 +120,8 @@ class Line:
             absences={name: Counter() for name in pipeline.streams},
         )
         self._ingest = Ingest(ingest_streams(pipeline), clock=clock)
-        self._intake = Intake(pipeline, self._ingest, clock, self._tally, source)
+        carrier = sink if exactly_once and pipeline.policy.carries else None
+        self._intake = Intake(pipeline, self._ingest, clock, self._tally, source, carrier)
         self._emitter = Emitter(pipeline.name, list(pipeline.streams), tasks, model)
         self._outbox = Outbox(flight, runtime.batch.size, runtime.batch.wait, self._launching)
         self._delivery = Delivery(

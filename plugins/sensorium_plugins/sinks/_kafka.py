@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -11,11 +11,12 @@ from pydantic import Field, model_validator
 from sensorium.durations import INFINITY, DurationField
 from sensorium.errors import CommitError
 from sensorium.events import DeadLetter, Prediction
-from sensorium.plugin import Cut, Sink
+from sensorium.plugin import Cut, Sink, TopicRole
 from sensorium.wire import dead_letter_headers, prediction_json
 from sensorium_plugins._kafka import KafkaConnection, kafka_errors
 from sensorium_plugins._kafka_limits import insist, within
 from sensorium_plugins._kafka_log import KafkaLog
+from sensorium_plugins.sinks._kafka_carry import read_carried
 
 __all__ = ["KafkaSink", "KafkaSinkConfig"]
 
@@ -29,6 +30,10 @@ class KafkaSinkConfig(KafkaConnection):
         Of the predictions, as JSON, with the entity's key.
     dead_letters
         Of the dead letters: the original bytes, with what happened in the headers.
+    carry
+        With ``align.policy: approximate`` in a group, the topic that keeps, per key, what a restart
+        needs besides the log: compacted, with as many partitions as the streams' topics, and read
+        and written by this pipeline alone.
     transaction_timeout
         With ``delivery: exactly_once``, how long the brokers keep open what a process that has died
         was writing; until then nobody goes on in its place. At most the source's
@@ -37,14 +42,17 @@ class KafkaSinkConfig(KafkaConnection):
 
     topic: str = Field(min_length=1)
     dead_letters: str = Field(min_length=1)
+    carry: str | None = Field(default=None, min_length=1)
     transaction_timeout: DurationField = Field(
         default=10_000_000_000, ge=1_000_000_000, lt=INFINITY
     )
 
     @model_validator(mode="after")
-    def _two_topics(self) -> KafkaSinkConfig:
+    def _different_topics(self) -> KafkaSinkConfig:
         if self.topic == self.dead_letters:
             raise ValueError("topic and dead_letters name the same topic; use two")
+        if self.carry in (self.topic, self.dead_letters):
+            raise ValueError("carry names a topic that other things are written to; use another")
         return self
 
 
@@ -75,7 +83,13 @@ class KafkaSink(Sink):
     @classmethod
     def open_log(cls, config: KafkaSinkConfig) -> KafkaLog:
         """The cluster, for the commands `topics` and `dlq`."""
-        return KafkaLog(config, {"predictions": config.topic, "dead_letters": config.dead_letters})
+        topics: dict[TopicRole, str] = {
+            "predictions": config.topic,
+            "dead_letters": config.dead_letters,
+        }
+        if config.carry is not None:
+            topics["carry"] = config.carry
+        return KafkaLog(config, topics)
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Take predictions.
@@ -143,8 +157,9 @@ class KafkaSink(Sink):
         self._transactional_id = f"sensorium-{self.config.topic}-{member}"
         with kafka_errors(self.config, "opening transactions"):
             self._open()
-            for topic in (self.config.topic, self.config.dead_letters):
-                self._producer.partitions_for(topic)
+            for topic in (self.config.topic, self.config.dead_letters, self.config.carry):
+                if topic is not None:
+                    self._producer.partitions_for(topic)
 
     def commit(self, cuts: Mapping[int, Cut], membership: Any) -> None:
         """End the transaction with the cuts as the group's offsets.
@@ -191,6 +206,36 @@ class KafkaSink(Sink):
             insist(self._open, what="a producer for new transactions")
 
     @property
+    def carries(self) -> bool:
+        """It keeps notes where it has a topic for them."""
+        return self.config.carry is not None
+
+    def carry(self, number: int, notes: Mapping[str, bytes | None]) -> None:
+        """Write notes into the partition of that number, as part of the transaction.
+
+        Raises
+        ------
+        RunError
+            As `write`.
+        """
+        for name, note in notes.items():
+            self._send(self.config.carry, name, note, [], number)
+
+    def carried(self, numbers: Collection[int]) -> dict[int, dict[str, bytes]]:
+        """Read the notes.
+
+        Raises
+        ------
+        RunError
+            If the brokers do not give them, or there is no partition of one of the numbers.
+        """
+        found = read_carried(self.config, self.config.carry, numbers, self._longest_commit)
+        return {
+            number: {name.decode("utf-8", "surrogatepass"): note for name, note in notes.items()}
+            for number, notes in found.items()
+        }
+
+    @property
     def _longest_commit(self) -> float:
         """In seconds: an outage as long as is waited for at the start, and after it the longest
         that the brokers keep a transaction open."""
@@ -231,6 +276,7 @@ class KafkaSink(Sink):
         key: str | bytes | None,
         value: bytes | None,
         headers: list[tuple[str, bytes]],
+        partition: int | None = None,
     ) -> None:
         from kafka.errors import KafkaError
 
@@ -242,7 +288,7 @@ class KafkaSink(Sink):
             try:
                 self._open()
                 self._open_transaction()
-                self._sent.append(self._producer.send(topic, value, key, headers))
+                self._sent.append(self._producer.send(topic, value, key, headers, partition))
             except KafkaError as error:
                 if self._transactional_id is None:
                     raise

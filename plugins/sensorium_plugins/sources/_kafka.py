@@ -12,6 +12,7 @@ from sensorium.durations import INFINITY, Duration
 from sensorium.errors import CommitError, RunError
 from sensorium.plugin import Assignee, Batch, Cut, Record, Source, TopicPartition
 from sensorium_plugins._kafka import kafka_errors
+from sensorium_plugins._kafka_ends import KafkaEnds
 from sensorium_plugins._kafka_limits import insist
 from sensorium_plugins._kafka_log import KafkaLog
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
@@ -23,7 +24,6 @@ from sensorium_plugins.sources._kafka_consumer import (
     warn_of_gone,
 )
 from sensorium_plugins.sources._kafka_cuts import confirm_cuts, stored_cuts
-from sensorium_plugins.sources._kafka_ends import KafkaEnds
 from sensorium_plugins.sources._kafka_places import KafkaPlace
 from sensorium_plugins.sources._kafka_start import offsets_at, start_offsets
 

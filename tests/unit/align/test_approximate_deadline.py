@@ -176,3 +176,45 @@ def test_what_is_behind_a_set_that_came_out_is_late() -> None:
     assert [one.time for one in engine.progress("a", 9)] == [5]
     engine.add(Event("a", "k", 4, arrived=9))
     assert engine.fates == {Fate.MATCHED: 1, Fate.LATE: 1}
+
+
+@given(data=st.data())
+@settings(max_examples=share(2))
+def test_no_two_sets_have_the_same_id(data: st.DataObject) -> None:
+    policy, case = data.draw(approximates())
+    engine = engine_of(policy, case)
+    ids = [one.id for call in [*case.calls, Close()] for one in make(engine, call)]
+    assert len(ids) == len(set(ids))
+
+
+def test_sets_that_lack_streams_may_end_at_the_same_time() -> None:
+    engine = Aligner(
+        Approximate(max_interval=5, deadline=3, require="any"),
+        dict.fromkeys("ab", StreamSpec(lateness=20)),
+    )
+    engine.add(Event("a", "k", 5, arrived=5))
+    engine.add(Event("b", "k", 5, arrived=20))
+    sets = [*engine.progress("a", 40), *engine.progress("b", 40)]
+    assert [(one.time, list(one.members)) for one in sets] == [(5, ["a"]), (5, ["b"])]
+    assert len({one.id for one in sets}) == 2
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_what_was_seen_by_a_deadline_is_known_until_all_streams_have_passed_it(first: str) -> None:
+    """Time 207 of `a` is taken, so nothing older than 208 can come: the set is proven, however far
+    `a` has been read meanwhile."""
+    streams = {
+        "a": StreamSpec(lateness=2, max_delay=12, max_future=0, max_duration=0),
+        "b": StreamSpec(lateness=5, max_delay=3, max_future=0, max_duration=0),
+    }
+    engine = Aligner(Approximate(max_interval=0, deadline=4), streams)
+    ahead = [206, 207, 208, *range(250, 300)]
+    steps = {
+        "a": lambda: [one for at in ahead for one in engine.add(Event("a", "k", at, arrived=at))],
+        "b": lambda: [
+            *engine.add(Event("b", "k", 208, arrived=209)),
+            *engine.progress("b", 280),
+        ],
+    }
+    sets = [one for name in sorted(steps, key=lambda it: it != first) for one in steps[name]()]
+    assert [(one.time, one.unsettled) for one in sets] == [(208, frozenset())]

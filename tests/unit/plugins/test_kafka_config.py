@@ -52,6 +52,9 @@ def test_a_source_that_cannot_be_meant_is_refused(fields, message) -> None:
 def test_predictions_and_dead_letters_go_to_two_topics() -> None:
     with pytest.raises(ValidationError, match="the same topic"):
         KafkaSinkConfig(bootstrap_servers="b:1", topic="t", dead_letters="t")
+    for carry in ("t", "d"):
+        with pytest.raises(ValidationError, match="carry names a topic that other things"):
+            KafkaSinkConfig(bootstrap_servers="b:1", topic="t", dead_letters="d", carry=carry)
 
 
 def test_a_password_reaches_the_client_and_is_not_printed() -> None:

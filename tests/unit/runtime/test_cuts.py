@@ -17,16 +17,17 @@ import pytest
 from simulated_log import SimulatedSource
 from simulated_runs import make_case, run_case
 
-from sensorium.align import horizon
+from sensorium.align import Carry, horizon
 from sensorium.errors import RunError
 from sensorium.plugin import Cut, CutPosition, Source, TopicPartition
 from sensorium.runtime._delivery import Delivery
-from sensorium.runtime._lane import Lane
+from sensorium.runtime._lane import Lane, Marked
 from sensorium.runtime._outbox import Outbox
 
 RUNS = 400 if os.environ.get("SENSORIUM_SOAK") == "1" else 12
 #: Seeds on which a deliberate error shows; too short a horizon needs records at its very edge.
 CONTROLS = (83, 0, 115, 10, 15, 29)
+CARRYING_CONTROLS = (10, 22, 75)
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +47,18 @@ def test_crashes_change_nothing(seed: int, delivery: str, monkeypatch: pytest.Mo
     if seed % 2:
         _hesitate(monkeypatch, seed)
     verdict = run_case(case, seed, delivery)
+    assert verdict.crashes
+    assert verdict.faults == 0, verdict
+
+
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_crashes_change_nothing_where_state_is_carried(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = make_case(seed, carries=True)
+    if seed % 2:
+        _hesitate(monkeypatch, seed)
+    verdict = run_case(case, seed, "exactly_once", stale=0.1 if seed % 3 == 0 else 0.0)
     assert verdict.crashes
     assert verdict.faults == 0, verdict
 
@@ -96,6 +109,27 @@ def _commit_early(monkeypatch: pytest.MonkeyPatch) -> None:
         outbox._line.appendleft(marker)
 
     monkeypatch.setattr(Outbox, "add_marker", jump)
+
+
+def _carry_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Carry, "load", lambda self, known, void=(): None)
+
+
+def _carry_only_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two cuts that are committed together, forget what changed before the first."""
+    monkeypatch.setattr(Marked, "after", lambda self, earlier: self)
+
+
+@pytest.mark.parametrize("error", [_carry_nothing, _carry_only_the_last])
+def test_a_deliberate_error_in_carrying_is_found(
+    error: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error(monkeypatch)
+    for seed in CARRYING_CONTROLS:
+        _hesitate(monkeypatch, seed)
+        if run_case(make_case(seed, carries=True), seed, "exactly_once").faults:
+            return
+    pytest.fail("no run shows the error")
 
 
 @pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
