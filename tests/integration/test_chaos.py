@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -228,6 +229,13 @@ def chaos(
         outcome = Outcome.of(found, expected)
         survived = Survived(outcome, done, members.ended, pause, hidden)
         print(f"seed {SEED}, {dict(members.faults)}: {survived}")
+        if outcome.repeated and parts["delivery"] == "exactly_once":
+            # What was committed and what was not, and by whom, is in the segments only.
+            kept = tmp_path / "segments"
+            for wanted in (f"{draft['sink']['topic']}-*", "__transaction_state-*"):
+                for folder in own.data.glob(wanted):
+                    shutil.copytree(folder, kept / folder.name)
+            print(f"the broker's segments are kept in {kept}")
         assert len(expected) > 50
         if not first:
             _all_bad_ones_are_told(broker, topics, draft["sink"]["dead_letters"])

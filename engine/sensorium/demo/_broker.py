@@ -88,6 +88,8 @@ class OwnBroker:
     """
 
     def __init__(self, command: Sequence[str], output: Path, addresses: Mapping[str, str]) -> None:
+        self.data = output.parent / "broker"
+        """The folder of its topics' segments, while it is there."""
         self.addresses = addresses
         self._command = command
         self._output = output
