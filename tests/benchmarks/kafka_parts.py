@@ -93,13 +93,19 @@ class Broker:
     def __init__(self, address: str) -> None:
         self.address = address
 
-    def topic(self, partitions: int = PARTITIONS, stamp: str = "CreateTime") -> str:
+    def topic(
+        self, partitions: int = PARTITIONS, stamp: str = "CreateTime", cleanup: str = "delete"
+    ) -> str:
         from kafka.admin import KafkaAdminClient, NewTopic
 
         name = f"bench-{uuid.uuid4().hex[:12]}"
         admin = KafkaAdminClient(bootstrap_servers=self.address)
         # The recordings are years old: without a limit of their age.
-        config = {"message.timestamp.type": stamp, "retention.ms": "-1"}
+        config = {
+            "message.timestamp.type": stamp,
+            "retention.ms": "-1",
+            "cleanup.policy": cleanup,
+        }
         admin.create_topics([NewTopic(name, partitions, 1, topic_configs=config)])
         admin.close()
         return name

@@ -123,6 +123,15 @@ def test_stopped_and_started_it_writes_what_one_run_writes(
     assert len(found) == len(dict(found)) > 100
 
 
+def test_how_much_is_carried_is_measured(broker: str, fields: dict[str, Any]) -> None:
+    fields = in_group(fields)
+    end = log_round(broker, fields, time.time_ns() // SECOND * SECOND - 100 * SECOND)
+    executor = executor_of(fields, until_end=True, clock=lambda: end)
+    executor.run()
+    measured = {one.name: one.value for one in executor.readings()}
+    assert measured["sensorium_keys_carried"] == 2
+
+
 def test_without_what_is_carried_it_would_not(
     broker: str, fields: dict[str, Any], new_topic: NewTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,11 @@ class Carry:
         #: What has to be stored; None where the key is to be dropped.
         self._changed: dict[str, Any] = {}
 
+    @property
+    def keys(self) -> int:
+        """Of how many keys something is stored."""
+        return len(self._known)
+
     def load(self, known: Mapping[str, Any], void: Iterable[str] = ()) -> None:
         """Go on from what is stored.
 

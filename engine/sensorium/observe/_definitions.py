@@ -107,6 +107,12 @@ _ALL: Final = (
     ),
     _gauge("events_pending", "events", "align", "Events that a set may still use."),
     _gauge("keys", "keys", "align", "Keys that are remembered."),
+    _gauge(
+        "keys_carried",
+        "keys",
+        "align",
+        "Keys of which the sink keeps what a restart needs besides the log (`approximate` only).",
+    ),
     _counter("sets", "sets", "align", "Sets that have settled."),
     _counter(
         "sets_given_up", "sets", "align",

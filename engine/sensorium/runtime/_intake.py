@@ -288,6 +288,11 @@ class Intake:
         """How many keys are remembered, over all partition numbers."""
         return sum(lane.aligner.keys for lane in list(self._lanes.values()))
 
+    @property
+    def carried(self) -> int:
+        """How many keys the sink carries for a restart, over all partition numbers."""
+        return sum(lane.carried for lane in list(self._lanes.values()))
+
     def _new(self, number: int) -> Lane:
         carry = None if self._carrier is None else Carry(self._horizon)
         aligner = Aligner(

@@ -243,6 +243,11 @@ class Lane:
             self.torn = carried.torn
 
     @property
+    def carried(self) -> int:
+        """How many keys are carried."""
+        return 0 if self._carry is None else self._carry.keys
+
+    @property
     def caught_up(self) -> bool:
         """Whether all that the stored cut covers has been read again."""
         return self.replaying and all(_reached(state) for state in self._places.values())
