@@ -68,8 +68,13 @@ def read_notes(notes: Mapping[str, bytes], cut: Cut | None, fingerprint: str) ->
     keys = [name for name in notes if name.startswith(_KEY)]
     if cut is None or cut.fingerprint != fingerprint:
         return Carried({}, [name.removeprefix(_KEY) for name in keys])
-    known = {name.removeprefix(_KEY): msgpack.unpackb(notes[name], use_list=False) for name in keys}
-    serial = msgpack.unpackb(notes[_CUT]) if _CUT in notes else None
+    try:
+        known = {
+            name.removeprefix(_KEY): msgpack.unpackb(notes[name], use_list=False) for name in keys
+        }
+        serial = msgpack.unpackb(notes[_CUT]) if _CUT in notes else None
+    except (ValueError, msgpack.UnpackException) as error:
+        return Carried({}, (), f"what the sink carries cannot be read ({type(error).__name__})")
     if serial == cut.serial:
         return Carried(known, ())
     of = "no cut" if serial is None else f"cut {serial}"

@@ -229,11 +229,8 @@ class KafkaSink(Sink):
         RunError
             If the brokers do not give them, or there is no partition of one of the numbers.
         """
-        found = read_carried(self.config, self.config.carry, numbers, self._longest_commit)
-        return {
-            number: {name.decode("utf-8", "surrogatepass"): note for name, note in notes.items()}
-            for number, notes in found.items()
-        }
+        assert self.config.carry is not None
+        return read_carried(self.config, self.config.carry, numbers, self._longest_commit)
 
     @property
     def _longest_commit(self) -> float:

@@ -26,8 +26,8 @@ _SAY_SECONDS: Final = 10.0
 
 def read_carried(
     config: KafkaConnection, topic: str, numbers: Collection[int], patience: float
-) -> dict[int, dict[bytes, bytes]]:
-    """The newest value per key that committed transactions have written.
+) -> dict[int, dict[str, bytes]]:
+    """The newest note per name that committed transactions have written.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def read_carried(
     from kafka import KafkaConsumer
     from kafka import TopicPartition as Place
 
-    found: dict[int, dict[bytes, bytes]] = {number: {} for number in numbers}
+    found: dict[int, dict[str, bytes]] = {number: {} for number in numbers}
     if not found:
         return found
     ends = KafkaEnds(config)
@@ -71,10 +71,13 @@ def read_carried(
             said = time.monotonic()
             while left := _unread(consumer, left):
                 for record in _poll(consumer):
+                    name = _name(record.key)
+                    if name is None:
+                        continue
                     if record.value is None:
-                        found[record.partition].pop(record.key, None)
+                        found[record.partition].pop(name, None)
                     else:
-                        found[record.partition][record.key] = record.value
+                        found[record.partition][name] = record.value
                 now = time.monotonic()
                 if now > deadline:
                     raise _late(config, topic, left, patience)
@@ -85,6 +88,14 @@ def read_carried(
             consumer.close()
             ends.close()
     return found
+
+
+def _name(key: bytes | None) -> str | None:
+    """The name of a note; None for what was never written as one."""
+    try:
+        return None if key is None else key.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return None
 
 
 def _require(consumer: Any, config: KafkaConnection, topic: str, numbers: Iterable[int]) -> None:

@@ -37,6 +37,13 @@ def test_of_another_configuration_or_another_group_none_holds() -> None:
         assert carried.torn is None
 
 
+def test_what_somebody_else_has_written_is_told() -> None:
+    notes = kept(CUT, {"k": (1,)})
+    for name, note in (("key k", b"\xc1"), ("key k", b""), ("cut", b"\x07\x07")):
+        carried = read_notes({**notes, name: note}, CUT, "f")
+        assert "what the sink carries cannot be read" in str(carried.torn)
+
+
 def test_those_of_another_cut_are_told() -> None:
     later = Cut(8, CUT.positions, "f")
     assert "are of cut 8, and what the sink carries is of cut 7" in str(
