@@ -207,3 +207,26 @@ def test_the_config_file_is_what_serve_takes(
         "streams.a.batch": {"size": 16},
         "digest": read_checkpoint(weights).digest,
     }
+
+
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        ("num_cpus: 1000", r"need \d+ CPU, and the cluster has .*lower `resources`"),
+        ("num_gpus: 1", "need 1 GPU, and the cluster has 0: "),
+        ("accelerator_type: H100", "need the accelerator H100, and the cluster has none of any"),
+    ],
+)
+def test_what_no_node_has_is_not_waited_for(
+    ray_here: Any,
+    streaming: Callable[..., Pipeline],
+    checkpoint: Callable[..., Path],
+    resources: str,
+    message: str,
+) -> None:
+    from sensorium.runtime.serve import deploy
+
+    weights = checkpoint("one", scale=1, bias=0)
+    pipeline = streaming(weights, f"streams.a.resources={{{resources}}}")
+    with pytest.raises(ConfigError, match=message):
+        deploy(pipeline, ray_here)

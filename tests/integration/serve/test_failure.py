@@ -14,11 +14,12 @@ from sensorium.events import AlignedSet, Prediction
 from sensorium.host import Pipeline, PluginHost
 from sensorium.runtime import run_pipeline
 
-pytestmark = pytest.mark.timeout(300)
-
 MakePipeline = Callable[..., Pipeline]
 Kill = Callable[[str], None]
 SOAK = os.environ.get("SENSORIUM_SOAK") == "1"
+
+#: A death takes some ten seconds.
+pytestmark = pytest.mark.timeout(1800 if SOAK else 300)
 
 
 def collected(

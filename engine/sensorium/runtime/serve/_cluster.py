@@ -15,11 +15,13 @@ from ray import serve
 
 from sensorium.errors import ConfigError, RunError
 
-__all__ = ["Cluster", "cluster"]
+__all__ = ["ACCELERATOR", "Cluster", "cluster"]
 
 #: Ray gives up when its own agents take longer than 15 s to start, as on a machine that is busy.
 _ATTEMPTS: Final = 3
 _OBJECT_STORE_BYTES: Final = 256 * 1024 * 1024
+#: Begins the names of the resources by which Ray says which kinds of accelerators a node has.
+ACCELERATOR: Final = "accelerator_type:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,15 @@ class Cluster:
         """
         there = ray.cluster_resources()
         for name, amount in wanted.items():
+            if name.startswith(ACCELERATOR) and name not in there:
+                kinds = sorted(it.removeprefix(ACCELERATOR) for it in there if ACCELERATOR in it)
+                raise ConfigError(
+                    f"the pipeline's replicas need the accelerator "
+                    f"{name.removeprefix(ACCELERATOR)}, and the cluster has "
+                    f"{', '.join(kinds) or 'none of any kind'}: change `accelerator_type`, or add "
+                    "such nodes",
+                    path="streams",
+                )
             if amount > there.get(name, 0.0):
                 raise ConfigError(
                     f"the pipeline's replicas need {amount:g} {name}, and the cluster has "

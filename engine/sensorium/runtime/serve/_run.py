@@ -13,7 +13,7 @@ from sensorium.runtime._line import OnPredictions
 from sensorium.runtime._model import require_weights
 from sensorium.runtime._signals import stop_on_signals
 from sensorium.runtime._summary import RunSummary
-from sensorium.runtime.serve._cluster import cluster
+from sensorium.runtime.serve._cluster import ACCELERATOR, cluster
 from sensorium.runtime.serve._executor import ServeExecutor
 
 if TYPE_CHECKING:
@@ -94,6 +94,9 @@ def demand(pipeline: Pipeline) -> dict[str, float]:
         total["CPU"] += part.resources.num_cpus * count
         total["GPU"] += part.resources.num_gpus * count
         total["memory"] += (part.resources.memory or 0) * count
+        if part.resources.accelerator_type is not None:
+            # Of the kind itself a node has one, of which a replica takes next to nothing.
+            total[f"{ACCELERATOR}{part.resources.accelerator_type}"] = 0.001
     return total
 
 
