@@ -19,9 +19,9 @@ from sensorium.host import Pipeline, read_checkpoint
 from sensorium.plugin import Payload
 from sensorium.wire import Envelope, write_envelope
 
-pytestmark = pytest.mark.timeout(900)
-
 SOAK = os.environ.get("SENSORIUM_SOAK") == "1"
+#: In a soak sixty replicas die, each of which takes up to twenty seconds.
+pytestmark = pytest.mark.timeout(2400 if SOAK else 900)
 SECOND = 1_000_000_000
 KEYS = [f"k{number}" for number in range(8)]
 MakePipeline = Callable[..., Pipeline]
