@@ -58,7 +58,7 @@ def plain(predictions: Sequence[Prediction]) -> list[Any]:
 def test_every_kind_of_replica_may_die(
     kill: Kill, adding: MakePipeline, numbers: Callable[..., Path], host: PluginHost
 ) -> None:
-    values = range(2000 if SOAK else 320)
+    values = range(6000 if SOAK else 320)
     pipeline = adding(pause=0.02)
     data = numbers(values)
     whole = collected(pipeline, host, data, "local")

@@ -27,6 +27,9 @@ INGEST: Final = "ingest"
 _ONGOING: Final = 2
 #: Calls of the ingest deployment: collecting and draining may come together.
 _INGEST_ONGOING: Final = 16
+#: How often replicas are asked whether they are well. Only so is it noticed that one has died: with
+#: Serve's own ten seconds that takes half as long again as to start another one.
+_HEALTH_CHECK_SECONDS: Final = 2.0
 #: No line for every call.
 _QUIET: Final = {"enable_access_log": False}
 
@@ -107,7 +110,11 @@ def deployment_options(
         f"streams.{name}": part for name, part in config.streams.items()
     }
     parts["fusion"] = config.fusion
-    common = {"user_config": settings, "logging_config": _QUIET}
+    common = {
+        "user_config": settings,
+        "logging_config": _QUIET,
+        "health_check_period_s": _HEALTH_CHECK_SECONDS,
+    }
     found: dict[str, dict[str, Any]] = {
         name: {
             **common,
