@@ -133,7 +133,8 @@ def own() -> Iterator[OwnBroker]:
             "broker.session.timeout.ms": "2000",
             "broker.heartbeat.interval.ms": "400",
         }
-        with own_broker(properties=settings, own_controller=True) as broker:
+        log = ["kafka.coordinator.transaction", "org.apache.kafka.coordinator"]
+        with own_broker(properties=settings, own_controller=True, log=log) as broker:
             yield broker
     except NoBrokerError as error:
         pytest.skip(f"needs Apache Kafka: {error}")
@@ -158,6 +159,9 @@ class Survived:
     hidden: Mapping[int, int]
     """Per partition of the output, how many records no reader of committed ones is given, since the
     broker takes a transaction for open."""
+    broken: Sequence[str] = ()
+    """What the broker said where it left a transaction half done, or answered for a group that it
+    had not read."""
 
 
 #: Runs a pipeline with these changes under so many faults, of these kinds, by engines that run some
@@ -227,7 +231,9 @@ def chaos(
         found, pause = _settled(broker, draft["sink"]["topic"], expected, due, members, patience)
         hidden = _hidden(broker, draft["sink"]["topic"])
         outcome = Outcome.of(found, expected)
-        survived = Survived(outcome, done, members.ended, pause, hidden)
+        said = own.output.read_text(errors="replace").splitlines()
+        broken = [it for it in said if "likely deleted" in it or "Ignored load completion" in it]
+        survived = Survived(outcome, done, members.ended, pause, hidden, broken[:4])
         print(f"seed {SEED}, {dict(members.faults)}: {survived}")
         if outcome.repeated and parts["delivery"] == "exactly_once":
             # What was committed and what was not, and by whom, is in the segments only.
@@ -235,7 +241,8 @@ def chaos(
             for wanted in (f"{draft['sink']['topic']}-*", "__transaction_state-*"):
                 for folder in own.data.glob(wanted):
                     shutil.copytree(folder, kept / folder.name)
-            print(f"the broker's segments are kept in {kept}")
+            shutil.copy(own.output, kept)
+            print(f"the broker's segments, and what it said, are kept in {kept}")
         assert len(expected) > 50
         if not first:
             _all_bad_ones_are_told(broker, topics, draft["sink"]["dead_letters"])
@@ -327,6 +334,7 @@ def _settled(
         isolation_level="read_committed",
     )  # fmt: skip
     found: list[dict[str, Any]] = []
+    places: set[tuple[int, int]] = set()
     written: list[int] = []
     end = time.monotonic() + 120
     quiet = time.monotonic()
@@ -338,7 +346,9 @@ def _settled(
         for one in [one for those in consumer.poll(200).values() for one in those]:
             quiet = time.monotonic()
             prediction = json.loads(one.value)
-            if int(prediction["time"]) < due:
+            place = (one.partition, one.offset)
+            if int(prediction["time"]) < due and place not in places:
+                places.add(place)  # a reader that is given one twice is no fault of who wrote it
                 prediction["written"] = f"{one.partition}@{one.offset} at {one.timestamp}"
                 found.append(prediction)
                 written.append(one.timestamp)

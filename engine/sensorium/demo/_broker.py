@@ -32,9 +32,12 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 <packaging>pom</packaging>
 <dependencies><dependency>
 <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version>
+</dependency><dependency>
+<groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version>
 </dependency></dependencies>
 </project>
 """
+_LOGGER: Final = "-Dorg.slf4j.simpleLogger"
 
 _PROPERTIES: Final = {
     "process.roles": "broker,controller",
@@ -90,9 +93,10 @@ class OwnBroker:
     def __init__(self, command: Sequence[str], output: Path, addresses: Mapping[str, str]) -> None:
         self.data = output.parent / "broker"
         """The folder of its topics' segments, while it is there."""
+        self.output = output
+        """What it has said, likewise."""
         self.addresses = addresses
         self._command = command
-        self._output = output
         self._process = self._start()
 
     def pause(self) -> None:
@@ -114,9 +118,9 @@ class OwnBroker:
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        process = _run(self._command, self._output)
+        process = _run(self._command, self.output)
         try:
-            _wait_for(next(iter(self.addresses.values())), process, self._output)
+            _wait_for(next(iter(self.addresses.values())), process, self.output)
         except BaseException:
             process.kill()
             process.wait(timeout=30)
@@ -131,6 +135,7 @@ def own_broker(
     format_arguments: Sequence[str] = (),
     *,
     own_controller: bool = False,
+    log: Sequence[str] = (),
 ) -> Iterator[OwnBroker]:
     """Start a broker on free ports of the loopback interface; it ends with the context.
 
@@ -148,6 +153,8 @@ def own_broker(
         before: it answers for groups that it has not read yet, and skips the markers of
         transactions whose leaders it does not know yet (Apache Kafka 4.1 and 4.3: "Ignored load
         completion", "likely deleted already").
+    log
+        Of which of its packages it says what happens there, in `OwnBroker.output`.
 
     Raises
     ------
@@ -165,11 +172,13 @@ def own_broker(
         if own_controller:
             settings, of_controller = _apart(settings)
         file = _settings_file(folder, "broker", settings)
-        (folder / "log4j2.properties").write_text("rootLogger.level=off\n", encoding="utf-8")
         command = [
             java,
             "-Xmx512m",
-            f"-Dlog4j2.configurationFile={folder}/log4j2.properties",
+            f"{_LOGGER}.defaultLogLevel=off",
+            f"{_LOGGER}.showDateTime=true",
+            f"{_LOGGER}.dateTimeFormat=HH:mm:ss.SSS",
+            *(f"{_LOGGER}.log.{package}=info" for package in log),
             "-cp",
             f"{libraries}/*",
         ]
@@ -254,7 +263,7 @@ def _java() -> str:
 def _libraries() -> Path:
     """The folder of the broker's jars; fetched once, and kept in the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "sensorium" / f"kafka-{VERSION}"
+    folder = cache / "sensorium" / f"kafka-{VERSION}-simple"
     if folder.is_dir():
         return folder
     maven = shutil.which("mvn")
