@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from simulated_cases import make_case
 from simulated_log import SimulatedSource
-from simulated_runs import make_case, run_case
+from simulated_runs import run_case
 
 from sensorium.align import Carry, horizon
 from sensorium.errors import RunError
