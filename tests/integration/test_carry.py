@@ -15,6 +15,8 @@ from kafka_runs import executor_of
 from sensorium.align import Carry
 from sensorium.errors import ConfigError, RunError
 from sensorium.runtime import RunSummary
+from sensorium_plugins._kafka import KafkaConnection
+from sensorium_plugins.sinks._kafka_carry import read_carried
 
 NewTopic = Callable[..., str]
 
@@ -164,6 +166,26 @@ def test_a_carry_topic_with_too_few_partitions_is_refused(
     log_round(broker, fields, time.time_ns() - 100 * SECOND)
     with pytest.raises(RunError, match=r"has 1 partitions, and the partition numbers \[1\] of"):
         run_at(in_group(fields), time.time_ns())
+
+
+def test_notes_that_are_being_written_are_waited_for(broker: str, new_topic: NewTopic) -> None:
+    """Else a restart would take up those of the commit before."""
+    from kafka import KafkaProducer
+
+    config, topic = KafkaConnection(bootstrap_servers=broker), new_topic(1)
+    producer = KafkaProducer(bootstrap_servers=broker, transactional_id=f"notes-{topic}")
+    producer.init_transactions()
+    for note in (b"old", b"new"):
+        producer.begin_transaction()
+        producer.send(topic, note, b"name", partition=0)
+        producer.flush()
+        if note == b"old":
+            producer.commit_transaction()
+    with pytest.raises(RunError, match=r"\[0\] of .*and nothing more for 2 s"):
+        read_carried(config, topic, [0], 2.0)
+    producer.commit_transaction()
+    producer.close()
+    assert read_carried(config, topic, [0], 30.0) == {0: {"name": b"new"}}
 
 
 def test_it_has_to_be_committed_with_the_predictions(fields: dict[str, Any]) -> None:

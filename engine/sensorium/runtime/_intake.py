@@ -289,9 +289,9 @@ class Intake:
         return sum(lane.aligner.keys for lane in list(self._lanes.values()))
 
     @property
-    def carried(self) -> int:
+    def carried_keys(self) -> int:
         """How many keys the sink carries for a restart, over all partition numbers."""
-        return sum(lane.carried for lane in list(self._lanes.values()))
+        return sum(lane.carried_keys for lane in list(self._lanes.values()))
 
     def _new(self, number: int) -> Lane:
         carry = None if self._carrier is None else Carry(self._horizon)

@@ -243,7 +243,7 @@ class Lane:
             self.torn = carried.torn
 
     @property
-    def carried(self) -> int:
+    def carried_keys(self) -> int:
         """How many keys are carried."""
         return 0 if self._carry is None else self._carry.keys
 

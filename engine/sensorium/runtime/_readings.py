@@ -88,7 +88,7 @@ def line_readings(
     found += [
         Reading("sensorium_events_pending", (), pending),
         Reading("sensorium_keys", (), intake.keys),
-        Reading("sensorium_keys_carried", (), intake.carried),
+        Reading("sensorium_keys_carried", (), intake.carried_keys),
         Reading("sensorium_sets_total", (), tally.sets),
         Reading("sensorium_sets_given_up_total", (), intake.given_up),
         Reading("sensorium_sets_waiting", (), waiting),

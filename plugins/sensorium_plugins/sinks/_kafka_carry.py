@@ -20,6 +20,7 @@ _LOG = logging.getLogger("sensorium.emit")
 _POLL_MS: Final = 200
 _POLL_RECORDS: Final = 10_000
 _POSITION_MS: Final = 2_000
+_PAUSE_SECONDS: Final = 0.2
 #: How often it is said that they are still waited for.
 _SAY_SECONDS: Final = 10.0
 
@@ -38,9 +39,8 @@ def read_carried(
     numbers
         Of which partitions.
     patience
-        How many seconds it may take until nothing is open before the end any more: what the last
-        owner of a partition was writing, until brokers have marked it as committed or taken it
-        back.
+        How many seconds may pass without a record: what the last owner of a partition was writing
+        is open until brokers have marked it as committed or taken it back.
 
     Raises
     ------
@@ -70,7 +70,10 @@ def read_carried(
             left = _ends(ends, topic, numbers, deadline)
             said = time.monotonic()
             while left := _unread(consumer, left):
-                for record in _poll(consumer):
+                records = _poll(consumer)
+                if records:
+                    deadline = time.monotonic() + patience
+                for record in records:
                     name = _name(record.key)
                     if name is None:
                         continue
@@ -112,9 +115,8 @@ def _require(consumer: Any, config: KafkaConnection, topic: str, numbers: Iterab
 def _ends(ends: KafkaEnds, topic: str, numbers: Collection[int], deadline: float) -> dict[int, int]:
     """The high watermarks, so that no transaction that is still open is passed over."""
     wanted = [TopicPartition(topic, number) for number in numbers]
-    found: dict[TopicPartition, int] = {}
-    while len(found) < len(wanted) and time.monotonic() < deadline:
-        found = ends.ask(wanted)
+    while len(found := ends.ask(wanted)) < len(wanted) and time.monotonic() < deadline:
+        time.sleep(_PAUSE_SECONDS)
     return {place.partition: found.get(place, 2**63) for place in wanted}
 
 
@@ -138,14 +140,14 @@ def _poll(consumer: Any) -> list[Any]:
     except KafkaError as error:
         if not error.retriable:
             raise
-        time.sleep(_POLL_MS / 1000)
+        time.sleep(_PAUSE_SECONDS)
         return []
     return [record for records in fetched.values() for record in records]
 
 
 def _late(config: KafkaConnection, topic: str, left: Iterable[int], patience: float) -> RunError:
     return RunError(
-        f"Kafka at {config.bootstrap_servers} did not give all of the partitions {sorted(left)} of "
-        f"{topic} within {patience:g} s; a transaction may be open there that the brokers do not "
-        "end. Look at their logs, and start again"
+        f"Kafka at {config.bootstrap_servers} has not given all of the partitions {sorted(left)} "
+        f"of {topic}, and nothing more for {patience:g} s; a transaction may be open there that "
+        "the brokers do not end. Look at their logs, and start again"
     )

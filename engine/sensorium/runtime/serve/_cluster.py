@@ -53,9 +53,11 @@ class Cluster:
         there = ray.cluster_resources()
         for name, amount in wanted.items():
             if name.startswith(ACCELERATOR) and name not in there:
-                kinds = sorted(it.removeprefix(ACCELERATOR) for it in there if ACCELERATOR in it)
+                kinds = sorted(
+                    it.removeprefix(ACCELERATOR) for it in there if it.startswith(ACCELERATOR)
+                )
                 raise ConfigError(
-                    f"the pipeline's replicas need the accelerator "
+                    "the pipeline's replicas need the accelerator "
                     f"{name.removeprefix(ACCELERATOR)}, and the cluster has "
                     f"{', '.join(kinds) or 'none of any kind'}: change `accelerator_type`, or add "
                     "such nodes",
