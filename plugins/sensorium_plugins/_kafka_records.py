@@ -19,19 +19,14 @@ def record_of(one: Any, stamped: int, arrived: int) -> Record:
     Parameters
     ----------
     one
-        A ``ConsumerRecord``.
+        A ``ConsumerRecord``, or as much of one as comes before its checksum.
     stamped
         Its timestamp, in ns since the epoch.
     arrived
         Its log time: the running maximum of its topic-partition's timestamps.
     """
-    return Record(
-        one.topic,
-        one.partition,
-        one.offset,
-        one.value,
-        one.key,
-        {name: value or b"" for name, value in one.headers},
-        None if one.timestamp_type == APPENDED else stamped,
-        arrived,
-    )
+    # By position, and all at once: names cost half as much again as the record does.
+    topic, partition, _, offset, _, kind, key, data, headers = one[:9]
+    named = {name: value or b"" for name, value in headers} if headers else {}
+    time = None if kind == APPENDED else stamped
+    return Record(topic, partition, offset, data, key, named, time, arrived)

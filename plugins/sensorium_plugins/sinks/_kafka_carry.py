@@ -10,6 +10,7 @@ from typing import Any, Final
 from sensorium.errors import RunError
 from sensorium.plugin import TopicPartition
 from sensorium_plugins._kafka import KafkaConnection, kafka_errors
+from sensorium_plugins._kafka_batches import read_in_batches
 from sensorium_plugins._kafka_ends import KafkaEnds
 from sensorium_plugins._kafka_limits import insist
 
@@ -61,6 +62,7 @@ def read_carried(
             isolation_level="read_committed",
             auto_offset_reset="earliest",
         )
+        read_in_batches(consumer)
         try:
             _require(consumer, config, topic, numbers)
             places = [Place(topic, number) for number in numbers]

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sensorium.plugin import TopicPartition
 from sensorium_plugins._kafka import kafka_errors
+from sensorium_plugins._kafka_batches import read_in_batches
 from sensorium_plugins._kafka_limits import insist
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
 
@@ -57,13 +58,15 @@ def open_consumer(config: KafkaSourceConfig) -> Any:
             "max_poll_interval_ms": int(config.max_poll_interval) // _MS,
         }
     with kafka_errors(config, "connecting"):
-        return KafkaConsumer(
+        consumer = KafkaConsumer(
             **config.settings(),
             **grouped,
             enable_auto_commit=False,
             isolation_level="read_committed",
             auto_offset_reset="earliest",
         )
+    read_in_batches(consumer)
+    return consumer
 
 
 def poll(consumer: Any, limit: int, timeout: float) -> dict[TopicPartition, Sequence[Any]]:

@@ -45,13 +45,16 @@ class KafkaPlace:
         if self._ahead:
             fetched, self._ahead = [*self._ahead, *fetched], []
         given = []
+        newest = self._newest
         for one in fetched:
             stamped = one.timestamp * NS_PER_MS
             if self._ahead or (stamped > now and one.timestamp_type != APPENDED):
                 self._ahead.append(one)
                 continue
-            self._newest = max(self._newest, stamped)
-            given.append(record_of(one, stamped, self._newest))
+            if stamped > newest:
+                newest = stamped
+            given.append(record_of(one, stamped, newest))
+        self._newest = newest
         return given
 
     def forget_waiting(self) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka.consumer.fetcher import ConsumerRecord
 
 from sensorium_plugins.sources._kafka_assignor import share_out
 from sensorium_plugins.sources._kafka_places import KafkaPlace
@@ -42,10 +42,7 @@ def test_who_comes_back_gets_its_own_again() -> None:
 
 
 def record(offset: int, ms: int, kind: int = 0) -> Any:
-    return SimpleNamespace(
-        topic="t", partition=0, offset=offset, timestamp=ms, timestamp_type=kind, value=b"",
-        key=None, headers=[],
-    )  # fmt: skip
+    return ConsumerRecord("t", 0, 0, offset, ms, kind, None, b"", [], None, -1, 0, -1)
 
 
 def test_a_record_ahead_of_the_clock_waits_and_what_follows_with_it() -> None:
