@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -16,9 +16,13 @@ from sensorium.wire import dead_letter_headers, prediction_json
 from sensorium_plugins._kafka import KafkaConnection, kafka_errors
 from sensorium_plugins._kafka_limits import insist, within
 from sensorium_plugins._kafka_log import KafkaLog
+from sensorium_plugins._kafka_partitioner import key_partitioner
 from sensorium_plugins.sinks._kafka_carry import read_carried
 
 __all__ = ["KafkaSink", "KafkaSinkConfig"]
+
+#: Key, value and headers of a message.
+_Message: TypeAlias = tuple[str | bytes | None, bytes | None, list[tuple[str, bytes]]]
 
 
 class KafkaSinkConfig(KafkaConnection):
@@ -100,8 +104,8 @@ class KafkaSink(Sink):
             If the brokers cannot be reached or the topic is not there.
         """
         kind = [("content-type", b"application/json")]
-        for one in predictions:
-            self._send(self.config.topic, one.key, prediction_json(one).encode(), kind)
+        written = [(one.key, prediction_json(one).encode(), kind) for one in predictions]
+        self._send(self.config.topic, written)
 
     def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Take dead letters.
@@ -111,9 +115,11 @@ class KafkaSink(Sink):
         RunError
             As `write`.
         """
-        for one in letters:
-            headers = list(dead_letter_headers(one).items())
-            self._send(self.config.dead_letters, one.record_key or one.key, one.data, headers)
+        written = [
+            (one.record_key or one.key, one.data, list(dead_letter_headers(one).items()))
+            for one in letters
+        ]
+        self._send(self.config.dead_letters, written)
 
     def flush(self) -> None:
         """Return when the brokers have it all.
@@ -218,8 +224,8 @@ class KafkaSink(Sink):
         RunError
             As `write`.
         """
-        for name, note in notes.items():
-            self._send(self.config.carry, name, note, [], number)
+        assert self.config.carry is not None
+        self._send(self.config.carry, [(name, note, []) for name, note in notes.items()], number)
 
     def carried(self, numbers: Collection[int]) -> dict[int, dict[str, bytes]]:
         """Read the notes.
@@ -249,7 +255,7 @@ class KafkaSink(Sink):
         if self._transactional_id is not None:
             settings["transactional_id"] = self._transactional_id
             settings["transaction_timeout_ms"] = int(self.config.transaction_timeout) // 1_000_000
-        producer = KafkaProducer(**settings, acks="all")
+        producer = KafkaProducer(**settings, acks="all", partitioner=key_partitioner())
         if self._transactional_id is not None:
             try:
                 producer.init_transactions()
@@ -267,25 +273,19 @@ class KafkaSink(Sink):
         sent, self._sent = self._sent, []
         _flush(self._producer, sent)
 
-    def _send(
-        self,
-        topic: str,
-        key: str | bytes | None,
-        value: bytes | None,
-        headers: list[tuple[str, bytes]],
-        partition: int | None = None,
-    ) -> None:
+    def _send(self, topic: str, messages: Sequence[_Message], partition: int | None = None) -> None:
         from kafka.errors import KafkaError
 
-        if self._broken is not None:
+        if self._broken is not None or not messages:
             return
-        if isinstance(key, str):
-            key = key.encode("utf-8", "surrogatepass")
         with kafka_errors(self.config, f"writing to the topic {topic}"):
             try:
                 self._open()
                 self._open_transaction()
-                self._sent.append(self._producer.send(topic, value, key, headers, partition))
+                send, sent = self._producer.send, self._sent
+                for key, value, headers in messages:
+                    raw = key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key
+                    sent.append(send(topic, value, raw, headers, partition))
             except KafkaError as error:
                 if self._transactional_id is None:
                     raise
@@ -295,7 +295,8 @@ class KafkaSink(Sink):
 def _flush(producer: Any, sent: Sequence[Any]) -> None:
     producer.flush()
     for future in sent:
-        future.get(timeout=0)
+        if not future.succeeded():
+            future.get(timeout=0)
 
 
 def _end_transaction(producer: Any, sent: Sequence[Any], offsets: Any, membership: Any) -> None:

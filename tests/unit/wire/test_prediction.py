@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import jsonschema
 import numpy as np
@@ -82,6 +83,14 @@ def test_a_prediction_is_one_line_of_json():
         '"members":{"accel":["t/0/1","t/0/2"]},"absent":{"gyro":"timeout"},'
         '"unsettled":["gyro","z"],"revision":0,"model":"f00d"}'
     )
+
+
+@pytest.mark.parametrize("key", ["p1", "gerät", "\u2028\x85\x7f", "\U0001f600", "half \ud83d"])
+def test_it_is_ascii_whatever_the_key(key):
+    """So that it is one line for every reader, also where a key has half of a surrogate pair."""
+    line = prediction_json(replace(PREDICTION, key=key))
+    assert line.isascii()
+    assert json.loads(line)["key"] == key
 
 
 @given(PREDICTIONS)
