@@ -8,7 +8,8 @@ started at once, while pairs of events go on. From the kill to the first predict
 was sent after it, less the session time-out of the group, for which the broker holds the partitions
 back. The same with hardly anything to read again leaves the start of a process and the joining of a
 group; the same with one key a partition says what the keys cost; and `approximate` has a note of
-every key to read besides.
+every key to read besides. A member with a `group_instance_id` that comes back under it is given its
+partitions at once.
 
 A broker is started (Java and Maven), or SENSORIUM_TEST_KAFKA names one. Broker, engine and feeder
 share the cores of the machine.
@@ -47,6 +48,7 @@ class Pause:
     records: int
     keys: int
     policy: str
+    member: str | None
     seconds: float
     """From the kill to the first new prediction."""
 
@@ -112,13 +114,17 @@ class Reader:
         self._consumer.close()
 
 
-def pause(broker: Broker, delivery: str, records: int, keys: int, policy: str) -> Pause:
+def pause(
+    broker: Broker, delivery: str, records: int, keys: int, policy: str, member: str | None
+) -> Pause:
     """Fill, read, kill, and wait."""
     topics = {name: broker.topic(stamp="LogAppendTime") for name in STREAMS}
     fields = pipeline(broker, topics, delivery, align={"policy": policy})
     if policy == "approximate":
         fields["align"]["max_interval"] = "100ms"
         fields["sink"]["carry"] = broker.topic(cleanup="compact")
+    if member is not None:
+        fields["source"]["group_instance_id"] = member
     fields["source"]["session_timeout"] = f"{SESSION_SECONDS}s"
     fields["sink"]["transaction_timeout"] = f"{SESSION_SECONDS}s"
     for stream in fields["streams"].values():
@@ -145,7 +151,7 @@ def pause(broker: Broker, delivery: str, records: int, keys: int, policy: str) -
                 feeder.pair(number % keys)
                 feeder.flush()
                 number += 1
-            return Pause(records, keys, policy, time.monotonic() - killed_at)
+            return Pause(records, keys, policy, member, time.monotonic() - killed_at)
     finally:
         feeder.close()
         reader.close()
@@ -168,16 +174,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with kafka_broker() as address:
         broker = Broker(address)
         cases = {
-            "nothing to read again": (2 * PARTITIONS, PARTITIONS, "exact"),
-            "one key a partition": (given.records, PARTITIONS, "exact"),
-            "many keys": (given.records, given.keys, "exact"),
+            "nothing to read again": (2 * PARTITIONS, PARTITIONS, "exact", None),
+            "one key a partition": (given.records, PARTITIONS, "exact", None),
+            "many keys": (given.records, given.keys, "exact", None),
+            "one key, same member": (given.records, PARTITIONS, "exact", "a"),
+            "many keys, same member": (given.records, given.keys, "exact", "a"),
         }
         if given.delivery == "exactly_once":
-            cases["many keys, carried"] = (given.records, given.keys, "approximate")
-        for name, (records, keys, policy) in cases.items():
-            pauses = [
-                pause(broker, given.delivery, records, keys, policy) for _ in range(given.repeat)
-            ]
+            cases["many keys, carried"] = (
+                given.records,
+                given.keys,
+                "approximate",
+                None,
+            )
+        for name, case in cases.items():
+            records, keys, *_ = case
+            pauses = [pause(broker, given.delivery, *case) for _ in range(given.repeat)]
             found[name] = [asdict(it) for it in pauses]
             print(
                 f"  {name:<22} {records:>8,} records of {keys:>7,} keys: "

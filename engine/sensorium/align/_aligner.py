@@ -129,13 +129,14 @@ class Aligner:
         return self._view.given_up
 
     @property
-    def evicts(self) -> bool:
-        """Whether the limits hold; not while what a cut covers is read again."""
-        return self._keys.evicts
+    def replaying(self) -> bool:
+        """Whether what a cut covers is read again: then the limits do not hold, and the sets that
+        settle are not given, since they were before."""
+        return not self._keys.evicts
 
-    @evicts.setter
-    def evicts(self, evicts: bool) -> None:
-        self._keys.evicts = evicts
+    @replaying.setter
+    def replaying(self, replaying: bool) -> None:
+        self._keys.evicts = not replaying
 
     @property
     def log_times(self) -> dict[str, int]:
@@ -240,7 +241,7 @@ class Aligner:
                 memory.take(entry, key)
             if key.matcher.add(stream.index, entry, view) is not False:
                 touched[key] = None
-            if memory is not None and memory.exceeded and self.evicts:
+            if memory is not None and memory.exceeded and self._keys.evicts:
                 self._flush(touched, settled)
                 while memory.exceeded:
                     self._settle(view.give_up_first(memory), settled)
@@ -384,7 +385,7 @@ class Aligner:
     def _settle(self, key: KeyState, settled: list[AlignedSet]) -> None:
         self._view.key = key
         build = self._builder.build
-        found = [build(key.key, one) for one in key.matcher.settle(self._view)]
+        found = [build(key.key, one) for one in key.matcher.settle(self._view) if self._keys.evicts]
         settled += found
         if self._carry is not None:
             self._carry.note(key.key, key.matcher)

@@ -87,19 +87,19 @@ class _Place:
         #: H of the stored cut, while a restart reads up to it.
         self.until: int | None = None
 
-    def read(self, record: Record, step: Duration) -> None:
+    def read(self, record: Record, offset: int, step: Duration) -> None:
         """Note a record."""
-        self.next = record.offset + 1
+        self.next = offset + 1
         arrived = record.arrived
         assert arrived is not None
         if self.start is None:
-            self.start = record.offset
+            self.start = offset
         if self.newest is not None and arrived <= self.newest:
             return
         self.newest = arrived
         # Only a record that raises the log time: a restart that begins there finds the same ones.
         if not self.index or arrived > self.index[-1][0] + step:
-            self.index.append((arrived, record.offset))
+            self.index.append((arrived, offset))
         if self.log_time is None or arrived > self.log_time:
             self.log_time = arrived
 
@@ -157,8 +157,10 @@ class Lane:
         """Why its carry and its cut are not of the same moment; None where they are."""
         self._carry = carry
         self._horizon = horizon
+        self._step = horizon / _STEPS
         self._fingerprint = fingerprint
-        self._places = {TopicPartition(topic, number): _Place() for topic in topics}
+        self._by_topic = {topic: _Place() for topic in topics}
+        self._places = {TopicPartition(it, number): one for it, one in self._by_topic.items()}
         self._serial = 0
         self._before: Counter[Fate] = Counter()
         self._committed: Counter[Fate] = Counter()
@@ -212,7 +214,7 @@ class Lane:
         self.stored = cut
         self.floor = cut.floor
         self.replaying = True
-        self.aligner.evicts = False
+        self.aligner.replaying = True
         self.changed = False
         self._serial = cut.serial
         for place, position in cut.positions.items():
@@ -273,7 +275,7 @@ class Lane:
     def adopt(self) -> None:
         """Count from now on: what was settled before was counted when its cut was committed."""
         self.replaying = False
-        self.aligner.evicts = True
+        self.aligner.replaying = False
         self._before = self.aligner.fates
         self.adopted = self._before.pop(Fate.PENDING, 0)
         self._committed = Counter({Fate.PENDING: self.adopted}) if self.adopted else Counter()
@@ -282,14 +284,15 @@ class Lane:
 
     def read(self, record: Record) -> bool:
         """Note a record; gives whether it is to be taken now, and holds it if not."""
-        state = self._places[TopicPartition(record.topic, record.partition)]
-        if state.until is not None and record.offset >= state.until:
+        state = self._by_topic[record.topic]
+        offset = record.offset
+        if state.until is not None and offset >= state.until:
             self.held.append(record)
             state.next = state.until
             return False
-        if state.next is not None and record.offset < state.next:
+        if state.next is not None and offset < state.next:
             return False
-        state.read(record, self._horizon / _STEPS)
+        state.read(record, offset, self._step)
         self.changed = self.changed or not self.replaying
         return True
 
