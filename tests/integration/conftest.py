@@ -39,11 +39,10 @@ def new_topic(broker: str) -> Iterator[Callable[..., str]]:
 
     admin = KafkaAdminClient(bootstrap_servers=broker)
 
-    def make(partitions: int = 1, stamp: str = "LogAppendTime") -> str:
+    def make(partitions: int = 1, stamp: str = "LogAppendTime", cleanup: str = "delete") -> str:
         name = f"topic-{_RUN}-{next(_NUMBERS)}"
-        admin.create_topics(
-            [NewTopic(name, partitions, 1, topic_configs={"message.timestamp.type": stamp})]
-        )
+        config = {"message.timestamp.type": stamp, "cleanup.policy": cleanup}
+        admin.create_topics([NewTopic(name, partitions, 1, topic_configs=config)])
         return name
 
     yield make

@@ -15,8 +15,9 @@ import pytest
 from kafka_records import read_all
 
 from sensorium.errors import ConfigError
-from sensorium.host import Pipeline, read_checkpoint
+from sensorium.host import Pipeline, PluginHost, read_checkpoint
 from sensorium.plugin import Payload
+from sensorium.runtime import run_pipeline
 from sensorium.wire import Envelope, write_envelope
 
 SOAK = os.environ.get("SENSORIUM_SOAK") == "1"
@@ -206,6 +207,61 @@ def test_every_replica_may_die_and_the_model_may_change(
         number = producer.sent[it["key"], it["time"]]
         assert it["tasks"]["sum"]["values"] == [2 * scale * number + bias]
     assert not read_all(broker, topics["dead"])
+
+
+def test_what_approximate_has_used_is_known_to_the_next_replica(
+    deployed: Callable[[Pipeline], None],
+    kill: Callable[[str], None],
+    shared: MakePipeline,
+    predictions: Predictions,
+    new_topic: Callable[..., str],
+    broker: str,
+    topics: dict[str, str],
+    host: PluginHost,
+    tmp_path: Path,
+) -> None:
+    """Each event lies halfway between two of the other stream: which of them go together depends
+    on those before, back to the first, which is one of `b`. A replica that takes over reads one of
+    `a` first."""
+    from kafka import KafkaProducer
+
+    from sensorium.runtime.serve import remove
+
+    # A horizon of three seconds, so that a replica that takes over reads no more again.
+    limits = [f"streams.{name}.{it}=1s" for name in "ab" for it in ("max_delay", "max_future")]
+    align = 'align={"policy": "approximate", "max_interval": "150ms"}'
+    carry = f"sink.carry={new_topic(4, cleanup='compact')}"
+    pipeline = shared(align, *limits, carry, "runtime.ingest.replicas=2")
+    deployed(pipeline)
+    sender = KafkaProducer(bootstrap_servers=broker)
+    begin = time.time_ns()
+
+    def send_event(stream: str, key: str, instant: int) -> None:
+        data = write_envelope(Envelope(stream, key, instant, Payload(1)))
+        sender.send(topics[stream], key=key.encode(), value=data)
+
+    for key in KEYS:
+        send_event("b", key, begin - SECOND // 10)
+    for number in range(75):
+        now = begin + number * SECOND // 5
+        time.sleep(max(now - time.time_ns(), 0) / SECOND)
+        for key in KEYS:
+            send_event("a", key, now)
+            send_event("b", key, now + SECOND // 10)
+        sender.flush()
+        if number in (25, 50):
+            kill("ingest")
+    sender.close()
+    # What one process makes of the same log, from beginning to end.
+    alone = shared(align, *limits, "source.group=null", "delivery=at_least_once")
+    run_pipeline(alone, host, sink=str(tmp_path / "alone"), until_end=True)
+    expected = {it["id"]: it["members"] for it in map(json.loads, (tmp_path / "alone").open())}
+    assert len(expected) > 50 * len(KEYS)
+    wait_for(lambda: len(predictions()) >= len(expected), "end of what was sent")
+    assert remove(pipeline)
+    found = predictions()
+    assert len({it["id"] for it in found}) == len(found)
+    assert {it["id"]: it["members"] for it in found} == expected
 
 
 def test_a_node_may_die(
