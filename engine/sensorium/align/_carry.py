@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sensorium.durations import INFINITY, Duration
+from sensorium.errors import AlignmentError
 from sensorium.plugin import Matcher
 
 __all__ = ["Carry"]
@@ -54,12 +55,26 @@ class Carry:
         self._changed = dict.fromkeys(void)
 
     def start(self, name: str, matcher: Matcher) -> None:
-        """Have a new matcher of a key stand where an earlier one stood."""
+        """Have a new matcher of a key stand where an earlier one stood.
+
+        Raises
+        ------
+        AlignmentError
+            If the matcher makes nothing of what is carried.
+        """
         carried = self._changed.get(name)
         if carried is None and name not in self._changed and name in self._known:
             carried = self._known[name][0]
-        if carried is not None:
+        if carried is None:
+            return
+        try:
             matcher.resume(carried)
+        except Exception as error:  # whatever a plugin of another version makes of it
+            raise AlignmentError(
+                f"the policy cannot go on from what is carried of the key {name!r} "
+                f"({type(error).__name__}: {error}): another version of it has written that. Run "
+                "that version, or begin anew with another `group`"
+            ) from error
 
     def note(self, name: str, matcher: Matcher) -> None:
         """Note where a key's matcher stands."""

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorium.align import Aligner, Approximate, Carry, StreamSpec, horizon
+from sensorium.errors import AlignmentError
 from sensorium.events import AlignedSet, Event
 from sensorium.plugin import Matcher
 
@@ -87,6 +88,15 @@ def test_a_key_is_dropped_when_the_log_has_moved_on_by_two_horizons() -> None:
     assert carry.take(26, 26) == {"k": None}
     assert carry.take(42, 42) == {}
     assert carry.take(43, 43) == {"l": None}
+
+
+@pytest.mark.parametrize("carried", [5, "text", (1,), ((0, 0), (False,), None)])
+def test_what_another_version_has_written_is_refused_by_name(carried: Any) -> None:
+    carry = Carry(100)
+    carry.load({"k": carried})
+    aligner = Aligner(Approximate(max_interval=5), STREAMS, pipeline="p", carry=carry)
+    with pytest.raises(AlignmentError, match=r"key 'k'.*another version.*`group`"):
+        aligner.add(Event("a", "k", 1, arrived=1))
 
 
 def test_a_key_that_was_forgotten_for_room_is_dropped() -> None:
