@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, Literal
 from sensorium.errors import RunError
 from sensorium.plugin import Batch, Record, Source, TopicPartition
 from sensorium_plugins._kafka import KafkaConnection, kafka_errors
+from sensorium_plugins._kafka_batches import read_in_batches
 from sensorium_plugins._kafka_records import NS_PER_MS, record_of
 
 __all__ = ["KafkaReader"]
@@ -138,6 +139,7 @@ class KafkaReader(Source):
                 isolation_level="read_committed",
                 auto_offset_reset="earliest",
             )
+        read_in_batches(consumer)
         try:
             places = []
             for topic in self.topics:
