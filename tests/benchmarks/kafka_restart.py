@@ -181,12 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "many keys, same member": (given.records, given.keys, "exact", "a"),
         }
         if given.delivery == "exactly_once":
-            cases["many keys, carried"] = (
-                given.records,
-                given.keys,
-                "approximate",
-                None,
-            )
+            cases["many keys, carried"] = (given.records, given.keys, "approximate", None)
         for name, case in cases.items():
             records, keys, *_ = case
             pauses = [pause(broker, given.delivery, *case) for _ in range(given.repeat)]

@@ -384,8 +384,8 @@ class Aligner:
 
     def _settle(self, key: KeyState, settled: list[AlignedSet]) -> None:
         self._view.key = key
-        build = self._builder.build
-        found = [build(key.key, one) for one in key.matcher.settle(self._view) if self._keys.evicts]
+        build, replaying = self._builder.build, self.replaying
+        found = [build(key.key, one) for one in key.matcher.settle(self._view) if not replaying]
         settled += found
         if self._carry is not None:
             self._carry.note(key.key, key.matcher)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -16,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kafka_records import read_all
+from serve_kafka import MakePipeline, Predictions
 
 from sensorium.host import (
     Pipeline,
@@ -213,3 +216,49 @@ def deployed(ray_here: Any) -> Iterator[Callable[[Pipeline], None]]:
     yield run
     for name in names:
         serve.delete(name)
+
+
+@pytest.fixture
+def topics(new_topic: Callable[..., str]) -> dict[str, str]:
+    return {"a": new_topic(4), "b": new_topic(4), "out": new_topic(), "dead": new_topic()}
+
+
+@pytest.fixture
+def group() -> str:
+    return f"group-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def shared(adding: MakePipeline, broker: str, topics: dict[str, str], group: str) -> MakePipeline:
+    """`adding` on topics of four partitions, in a group, exactly once."""
+    source = {
+        "plugin": "kafka", "bootstrap_servers": broker, "start": "earliest",
+        "group": group, "session_timeout": "6s", "margin": "100ms",
+    }  # fmt: skip
+    sink = {
+        "plugin": "kafka", "bootstrap_servers": broker, "topic": topics["out"],
+        "dead_letters": topics["dead"], "transaction_timeout": "6s",
+    }  # fmt: skip
+
+    def make(*overrides: str, **config: Any) -> Pipeline:
+        return adding(
+            f"source={json.dumps(source)}",
+            f"sink={json.dumps(sink)}",
+            *(f"streams.{name}.topic={topics[name]}" for name in "ab"),
+            "delivery=exactly_once",
+            "align.deadline=30s",
+            *overrides,
+            **config,
+        )
+
+    return make
+
+
+@pytest.fixture
+def predictions(broker: str, topics: dict[str, str]) -> Predictions:
+    """What has been committed so far."""
+
+    def read() -> list[dict[str, Any]]:
+        return [json.loads(it.value) for it in read_all(broker, topics["out"], running=True)]
+
+    return read

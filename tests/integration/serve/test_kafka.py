@@ -6,27 +6,23 @@ import json
 import os
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kafka_records import read_all
+from serve_kafka import KEYS, MakePipeline, Predictions, wait_for
 
 from sensorium.errors import ConfigError
-from sensorium.host import Pipeline, PluginHost, read_checkpoint
+from sensorium.host import Pipeline, read_checkpoint
 from sensorium.plugin import Payload
-from sensorium.runtime import run_pipeline
 from sensorium.wire import Envelope, write_envelope
 
 SOAK = os.environ.get("SENSORIUM_SOAK") == "1"
 #: In a soak sixty replicas die, each of which takes up to twenty seconds.
 pytestmark = pytest.mark.timeout(2400 if SOAK else 900)
 SECOND = 1_000_000_000
-KEYS = [f"k{number}" for number in range(8)]
-MakePipeline = Callable[..., Pipeline]
-Predictions = Callable[[], list[dict[str, Any]]]
 CONTROLLER = "SERVE_CONTROLLER"
 
 
@@ -63,11 +59,6 @@ def send(producer: Any, topics: dict[str, str], now: int, number: int, sent: Any
     producer.flush()
 
 
-@pytest.fixture
-def topics(new_topic: Callable[..., str]) -> dict[str, str]:
-    return {"a": new_topic(4), "b": new_topic(4), "out": new_topic(), "dead": new_topic()}
-
-
 def members(broker: str, group: str) -> int | None:
     """How many processes share a group; None while that is being settled."""
     from kafka.admin import KafkaAdminClient
@@ -85,58 +76,10 @@ def members(broker: str, group: str) -> int | None:
 
 
 @pytest.fixture
-def group() -> str:
-    return f"group-{uuid.uuid4().hex}"
-
-
-@pytest.fixture
-def shared(adding: MakePipeline, broker: str, topics: dict[str, str], group: str) -> MakePipeline:
-    """`adding` on topics of four partitions, in a group, exactly once."""
-    source = {
-        "plugin": "kafka", "bootstrap_servers": broker, "start": "earliest",
-        "group": group, "session_timeout": "6s", "margin": "100ms",
-    }  # fmt: skip
-    sink = {
-        "plugin": "kafka", "bootstrap_servers": broker, "topic": topics["out"],
-        "dead_letters": topics["dead"], "transaction_timeout": "6s",
-    }  # fmt: skip
-
-    def make(*overrides: str, **config: Any) -> Pipeline:
-        return adding(
-            f"source={json.dumps(source)}",
-            f"sink={json.dumps(sink)}",
-            *(f"streams.{name}.topic={topics[name]}" for name in "ab"),
-            "delivery=exactly_once",
-            "align.deadline=30s",
-            *overrides,
-            **config,
-        )
-
-    return make
-
-
-@pytest.fixture
 def producer(broker: str, topics: dict[str, str]) -> Iterator[Producer]:
     one = Producer(broker, {name: topics[name] for name in "ab"})
     yield one
     one.stop()
-
-
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 180) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"no {what} in {seconds} s"
-        time.sleep(0.5)
-
-
-@pytest.fixture
-def predictions(broker: str, topics: dict[str, str]) -> Predictions:
-    """What has been committed so far."""
-
-    def read() -> list[dict[str, Any]]:
-        return [json.loads(it.value) for it in read_all(broker, topics["out"], running=True)]
-
-    return read
 
 
 @pytest.fixture
@@ -207,61 +150,6 @@ def test_every_replica_may_die_and_the_model_may_change(
         number = producer.sent[it["key"], it["time"]]
         assert it["tasks"]["sum"]["values"] == [2 * scale * number + bias]
     assert not read_all(broker, topics["dead"])
-
-
-def test_what_approximate_has_used_is_known_to_the_next_replica(
-    deployed: Callable[[Pipeline], None],
-    kill: Callable[[str], None],
-    shared: MakePipeline,
-    predictions: Predictions,
-    new_topic: Callable[..., str],
-    broker: str,
-    topics: dict[str, str],
-    host: PluginHost,
-    tmp_path: Path,
-) -> None:
-    """Each event lies halfway between two of the other stream: which of them go together depends
-    on those before, back to the first, which is one of `b`. A replica that takes over reads one of
-    `a` first."""
-    from kafka import KafkaProducer
-
-    from sensorium.runtime.serve import remove
-
-    # A horizon of three seconds, so that a replica that takes over reads no more again.
-    limits = [f"streams.{name}.{it}=1s" for name in "ab" for it in ("max_delay", "max_future")]
-    align = 'align={"policy": "approximate", "max_interval": "150ms"}'
-    carry = f"sink.carry={new_topic(4, cleanup='compact')}"
-    pipeline = shared(align, *limits, carry, "runtime.ingest.replicas=2")
-    deployed(pipeline)
-    sender = KafkaProducer(bootstrap_servers=broker)
-    begin = time.time_ns()
-
-    def send_event(stream: str, key: str, instant: int) -> None:
-        data = write_envelope(Envelope(stream, key, instant, Payload(1)))
-        sender.send(topics[stream], key=key.encode(), value=data)
-
-    for key in KEYS:
-        send_event("b", key, begin - SECOND // 10)
-    for number in range(75):
-        now = begin + number * SECOND // 5
-        time.sleep(max(now - time.time_ns(), 0) / SECOND)
-        for key in KEYS:
-            send_event("a", key, now)
-            send_event("b", key, now + SECOND // 10)
-        sender.flush()
-        if number in (25, 50):
-            kill("ingest")
-    sender.close()
-    # What one process makes of the same log, from beginning to end.
-    alone = shared(align, *limits, "source.group=null", "delivery=at_least_once")
-    run_pipeline(alone, host, sink=str(tmp_path / "alone"), until_end=True)
-    expected = {it["id"]: it["members"] for it in map(json.loads, (tmp_path / "alone").open())}
-    assert len(expected) > 50 * len(KEYS)
-    wait_for(lambda: len(predictions()) >= len(expected), "end of what was sent")
-    assert remove(pipeline)
-    found = predictions()
-    assert len({it["id"] for it in found}) == len(found)
-    assert {it["id"]: it["members"] for it in found} == expected
 
 
 def test_a_node_may_die(
