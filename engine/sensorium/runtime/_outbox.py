@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter_ns
+from typing import Final
 
 import numpy as np
 
@@ -19,6 +20,12 @@ from sensorium.runtime._microbatch import Microbatch, Worked
 from sensorium.stages import Fused
 
 __all__ = ["Outbox"]
+
+
+#: How many micro-batches go through the models as one where they had to wait for room: then what
+#: one costs by itself, as the call of a deployment does, is paid once for all of them. More of
+#: them brought nothing, and each keeps a replica, or a thread, for longer.
+_TOGETHER: Final = 4
 
 
 class _Batch:
@@ -46,12 +53,15 @@ class Outbox:
     turn, everything before it has come out, and nothing that was put in after it. The models
     are never drained for a marker; it only ends the micro-batch that is being filled.
 
+    A micro-batch that is full and has no room in the flight goes on to take sets, up to four times
+    as many. A model still gets `size` at a time: the stages cut it.
+
     Parameters
     ----------
     flight
         Takes micro-batches through the models.
     size
-        The most sets of a micro-batch.
+        How many sets make a micro-batch full.
     wait
         How long the first set of a micro-batch waits for it to fill, in ns.
     on_launch
@@ -105,7 +115,7 @@ class Outbox:
 
     def add(self, aligned: AlignedSet, settled: int, read: int) -> None:
         """Put in a set; when it was settled and its newest member read, by the run's timer, ns."""
-        if not self._waiting or self._ready(self._waiting[-1]):
+        if not self._waiting or self._whole(self._waiting[-1]):
             batch = _Batch()
             self._line.append(batch)
             self._waiting.append(batch)
@@ -119,7 +129,7 @@ class Outbox:
         self.bytes += size
         self.sets += 1
         self._since_marker += 1
-        if len(batch.sets) == self._size:
+        if len(batch.sets) % self._size == 0:
             self.launch()
 
     def add_letters(self, letters: list[DeadLetter]) -> None:
@@ -183,6 +193,9 @@ class Outbox:
         self._line = deque(self._flying)
         self.sets = sum(len(batch.sets) for batch in self._flying)
         self.bytes = sum(batch.bytes for batch in self._flying)
+
+    def _whole(self, batch: _Batch) -> bool:
+        return batch.sealed or len(batch.sets) >= self._size * _TOGETHER
 
     def _ready(self, batch: _Batch) -> bool:
         return batch.sealed or len(batch.sets) >= self._size

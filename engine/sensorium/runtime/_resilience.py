@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -128,6 +129,14 @@ class ResilientStream(StreamEncoder):
         self, arrays: Arrays, hashes: npt.NDArray[np.uint32] | None = None
     ) -> Callable[[], EncodedRows]:
         """Start a call, unless the breaker is open; see `StreamEncoder.start`."""
+        if not self.elsewhere:
+            # It is made when its result is asked for: the breaker may have opened by then.
+            return partial(self.encode, arrays, hashes)
+        return self._ask(arrays, hashes)
+
+    def _ask(
+        self, arrays: Arrays, hashes: npt.NDArray[np.uint32] | None
+    ) -> Callable[[], EncodedRows]:
         if not self.breaker.allows():
             return lambda: self._spared(arrays)
         asked_again = self.breaker.open
@@ -154,7 +163,7 @@ class ResilientStream(StreamEncoder):
 
     def encode(self, arrays: Arrays, hashes: npt.NDArray[np.uint32] | None = None) -> EncodedRows:
         """Encode items; see `StreamEncoder.encode`."""
-        return self.start(arrays, hashes)()
+        return self._ask(arrays, hashes)()
 
     def _spared(self, arrays: Arrays) -> EncodedRows:
         name, spec = self.modality.name, self.modality.feature

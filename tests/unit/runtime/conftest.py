@@ -225,7 +225,7 @@ def make_pipeline() -> Callable[..., Pipeline]:
                 format="auto",
                 fields=FieldMap(),
                 device="auto",
-                batch_size=4,
+                batch_size=batch.get("size", 4),
             )
             for name in "ab"
         }

@@ -133,6 +133,42 @@ def test_a_slow_model_stops_the_polling(
     assert len(sink.predictions) == 160
 
 
+def test_what_waited_for_a_slow_model_still_gets_to_it_in_calls_of_its_size(
+    execute: Any,
+    kit: SimpleNamespace,
+    make_pipeline: MakePipeline,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate = threading.Event()
+    calls: list[int] = []
+    together: list[int] = []
+
+    class Slow(kit.Number):
+        def encode(self, arrays: Any) -> Any:
+            assert gate.wait(20)
+            calls.append(len(arrays["x"]))
+            return super().encode(arrays)
+
+    submit, wait = ThreadFlight.submit, ThreadFlight.wait
+
+    def counting(flight: ThreadFlight, batch: Any) -> None:
+        together.append(len(batch.sets))
+        submit(flight, batch)
+
+    def opening(flight: ThreadFlight, seconds: float) -> None:
+        gate.set()
+        wait(flight, seconds)
+
+    monkeypatch.setattr(ThreadFlight, "submit", counting)
+    monkeypatch.setattr(ThreadFlight, "wait", opening)
+    pipeline = make_pipeline(Slow)
+    size = pipeline.config.runtime.batch.size
+    _, sink, _ = execute([kit.record(s, float(t), t) for t in range(100) for s in "ab"], pipeline)
+    assert results(sink) == [2.0 * t for t in range(100)]
+    assert max(together) == 4 * size
+    assert max(calls) == size
+
+
 def test_stop_finishes_what_is_in_flight(
     host: PluginHost, kit: SimpleNamespace, make_pipeline: MakePipeline
 ) -> None:
