@@ -10,8 +10,6 @@ from typing import Final, TypeVar
 
 __all__ = ["insist", "within"]
 
-_LOG = logging.getLogger("sensorium.ingest")
-
 #: How long a question is put again that brokers answer once they are back, in seconds.
 _INSIST_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.5
@@ -20,12 +18,24 @@ _Answer = TypeVar("_Answer")
 
 
 def insist(
-    ask: Callable[[], _Answer], seconds: float = _INSIST_SECONDS, what: str = "what brokers know"
+    ask: Callable[[], _Answer],
+    seconds: float = _INSIST_SECONDS,
+    what: str = "what brokers know",
+    stage: str = "ingest",
 ) -> _Answer:
     """The answer to a question, put again for a while where trying again may help.
 
     For what has to be known before anything can be read, as when partitions have just been assigned
     and the brokers restart: there is no later poll to leave it to.
+
+    Parameters
+    ----------
+    ask
+        Asks.
+    seconds
+        How long it is put again.
+    what, stage
+        What is asked for, and whose log says that it is asked for again.
 
     Raises
     ------
@@ -41,7 +51,9 @@ def insist(
         except KafkaError as error:
             if not error.retriable or time.monotonic() > deadline:
                 raise
-            _LOG.warning("asking for %s again: %s: %s", what, type(error).__name__, error)
+            logging.getLogger(f"sensorium.{stage}").warning(
+                "asking for %s again: %s: %s", what, type(error).__name__, error
+            )
             time.sleep(_PAUSE_SECONDS)
 
 

@@ -49,7 +49,7 @@ class KafkaLog(Log):
         admin = self._open_admin()
         wait = float(self._config.connect_timeout) / 1e9
         with kafka_errors(self._config, "describing topics"):
-            return insist(partial(_describe, admin, topics), wait, "the topics")
+            return insist(partial(_describe, admin, topics), wait, "the topics", stage="run")
 
     def create(self, topics: Sequence[Topic]) -> None:
         """Make topics, and wait until they have leaders."""

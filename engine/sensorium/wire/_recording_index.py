@@ -57,7 +57,7 @@ class Index:
         Raises
         ------
         ValueError
-            If a message is of a channel that the file does not tell of.
+            If a message is of a channel that the file does not describe.
         """
         waiting: list[_Placed] = []
         for chunk in sorted(
@@ -76,9 +76,7 @@ class Index:
                     place = message.log_time, chunk.chunk_start_offset, number, message
                     waiting.append(place)
                 elif message.channel_id not in self.channels:
-                    raise ValueError(
-                        f"a message of a channel {message.channel_id} that is not told"
-                    )
+                    raise ValueError(f"a message of the unknown channel {message.channel_id}")
             waiting.sort()
         yield from [message for *_, message in waiting]
 

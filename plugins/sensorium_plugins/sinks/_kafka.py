@@ -209,7 +209,7 @@ class KafkaSink(Sink):
         if producer is not None:
             _discard(producer)
         with kafka_errors(self.config, "taking back a transaction"):
-            insist(self._open, what="a producer for new transactions")
+            insist(self._open, what="a producer for new transactions", stage="emit")
 
     @property
     def carries(self) -> bool:

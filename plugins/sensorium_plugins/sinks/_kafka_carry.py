@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterable
+from functools import partial
 from typing import Any, Final
 
 from sensorium.errors import RunError
@@ -104,7 +105,8 @@ def _name(key: bytes | None) -> str | None:
 
 
 def _require(consumer: Any, config: KafkaConnection, topic: str, numbers: Iterable[int]) -> None:
-    there = insist(lambda: consumer.partitions_for_topic(topic), what=f"the topic {topic}") or set()
+    ask = partial(consumer.partitions_for_topic, topic)
+    there = insist(ask, what=f"the topic {topic}", stage="emit") or set()
     missing = sorted(set(numbers) - there)
     if missing:
         raise RunError(

@@ -60,9 +60,10 @@ def test_what_has_to_be_known_is_asked_again(caplog: pytest.LogCaptureFixture) -
     def ask() -> Any:
         return Consumer(answers.pop(0)).poll(0, 0)
 
-    with caplog.at_level(logging.WARNING, "sensorium.ingest"):
-        assert insist(ask, seconds=20, what="the answer") == 7
+    with caplog.at_level(logging.WARNING, "sensorium"):
+        assert insist(ask, seconds=20, what="the answer", stage="emit") == 7
     assert "asking for the answer again: KafkaConnectionError" in caplog.text
+    assert {record.name for record in caplog.records} == {"sensorium.emit"}
 
 
 @pytest.mark.parametrize(

@@ -242,7 +242,7 @@ def test_a_message_of_a_channel_that_is_not_told_is_not_dropped_in_silence(tmp_p
     with RecordingReader(path) as reader:
         [known, _] = reader._index.channels.values()
         reader._index = replace(reader._index, channels={known.id: known})
-        with pytest.raises(RunError, match=r"damaged .*a message of a channel 2 that is not told"):
+        with pytest.raises(RunError, match=r"damaged .*a message of the unknown channel 2"):
             list(reader.records())
 
 
