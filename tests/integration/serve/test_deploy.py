@@ -127,6 +127,38 @@ def test_only_what_is_there_can_be_removed(ray_here: Any, adding: MakePipeline) 
         remove(adding())
 
 
+def test_a_removal_that_was_interrupted_is_taken_up_again(
+    deployed: Callable[[Pipeline], None],
+    streaming: Callable[..., Pipeline],
+    checkpoint: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from ray import serve
+
+    from sensorium.runtime.serve import _deploy, remove
+
+    pipeline, drain = streaming(checkpoint()), _deploy._drain
+
+    def interrupted(*args: Any) -> Any:
+        drain(*args)
+        raise KeyboardInterrupt
+
+    deployed(pipeline)
+    out = tmp_path / "out.jsonl"
+    wait_for(lambda: out.exists() and read_predictions(out), "prediction")
+    with monkeypatch.context() as patch:
+        patch.setattr(_deploy, "_drain", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            remove(pipeline)
+    # Nothing is deleted that nobody has waited for.
+    assert pipeline.name in serve.status().applications
+    drained = len(read_predictions(out))
+    [summary] = remove(pipeline)
+    assert summary.predictions == drained == len(read_predictions(out))
+    assert pipeline.name not in serve.status().applications
+
+
 def test_what_cannot_be_drained_is_deleted_and_told(
     deployed: Callable[[Pipeline], None],
     streaming: Callable[..., Pipeline],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +13,7 @@ from ray import serve
 from ray.exceptions import RayTaskError
 
 from sensorium.errors import RunError
+from sensorium.events import DeadLetter
 from sensorium.plugin import Sink
 from sensorium.runtime._line import OnPredictions
 from sensorium.runtime._model import require_weights
@@ -23,6 +24,7 @@ from sensorium.runtime.serve._cluster import Cluster
 from sensorium.runtime.serve._ingest import Collected, Order
 from sensorium.runtime.serve._outbox import Parcel
 from sensorium.runtime.serve._reasons import reasons_of
+from sensorium.runtime.serve._seen import RECENT, Seen
 from sensorium.runtime.serve._settings import settings_of, topology_of
 
 if TYPE_CHECKING:
@@ -91,7 +93,10 @@ class ServeExecutor:
         # A recording is read whole by whoever reads it.
         self._ingests = 1 if data is not None else pipeline.config.runtime.ingest.replicas.min
         self._stops = 0
-        self._seen: set[object] = set()
+        # What reads a recording begins it anew, and what reads a log at the committed cut.
+        source = pipeline.source
+        whole = data is not None or source is None or source.local
+        self._seen = Seen(None if whole else RECENT)
         #: Answers of several replicas that Ray may not be done with yet.
         self._answered: deque[object] = deque(maxlen=_ANSWERS_KEPT)
 
@@ -174,23 +179,18 @@ class ServeExecutor:
             fresh = [
                 (prediction, aligned)
                 for prediction, aligned in zip(parcel.predictions, parcel.sets, strict=True)
-                if self._first((aligned.id, "set"))
+                if self._seen.first((aligned.id, "set"))
             ]
             if fresh and self._on_predictions is not None:
                 self._on_predictions([it for it, _ in fresh], [it for _, it in fresh])
             return
         if self._sink is None:
             return
-        if predictions := [it for it in parcel.predictions if self._first(it.id)]:
+        if predictions := [it for it in parcel.predictions if self._seen.first(it.id)]:
             self._sink.write(predictions)
-        if letters := [
-            it for it in parcel.letters if self._first((it.stage, it.origin, it.key, it.message))
-        ]:
+        if letters := [it for it in parcel.letters if self._seen.first(_identity(it))]:
             self._sink.write_dead_letters(letters)
 
-    def _first(self, identity: object) -> bool:
-        """Whether this has not been handed back before, by a replica that has died since."""
-        if identity in self._seen:
-            return False
-        self._seen.add(identity)
-        return True
+
+def _identity(letter: DeadLetter) -> Hashable:
+    return (letter.stage, letter.origin, letter.key, letter.message)
