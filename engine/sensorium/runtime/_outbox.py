@@ -22,10 +22,12 @@ from sensorium.stages import Fused
 __all__ = ["Outbox"]
 
 
-#: How many micro-batches go through the models as one where they had to wait for room: then what
-#: one costs by itself, as the call of a deployment does, is paid once for all of them. More of
-#: them brought nothing, and each keeps a replica, or a thread, for longer.
+#: How many micro-batches go through the models as one, at most, where they had to wait for room:
+#: what one costs by itself, 2 to 3 ms for the call of a deployment, is then paid once for all.
 _TOGETHER: Final = 4
+#: How long they may take together, by how long those before took. A slow model gains nothing by it,
+#: and would keep its results for longer.
+_TOGETHER_NS: Final = 200_000_000
 
 
 class _Batch:
@@ -54,7 +56,7 @@ class Outbox:
     are never drained for a marker; it only ends the micro-batch that is being filled.
 
     A micro-batch that is full and has no room in the flight goes on to take sets, up to four times
-    as many. A model still gets `size` at a time: the stages cut it.
+    as many where the models are quick. A model still gets `size` at a time: the stages cut it.
 
     Parameters
     ----------
@@ -78,6 +80,8 @@ class Outbox:
         self._line: deque[_Batch | list[DeadLetter] | Marker] = deque()
         self._waiting: deque[_Batch] = deque()
         self._flying: deque[_Batch] = deque()
+        #: How many micro-batches go as one.
+        self._together = _TOGETHER
         #: How many sets have been put in since the newest marker.
         self._since_marker = 0
         self.sets = 0
@@ -172,6 +176,7 @@ class Outbox:
         """Take out, in order, what has come to its turn."""
         for worked in self._flight.landed():
             self._flying.popleft().worked = worked
+            self._learn(worked)
         while self._line:
             first = self._line[0]
             if isinstance(first, _Batch):
@@ -195,10 +200,15 @@ class Outbox:
         self.bytes = sum(batch.bytes for batch in self._flying)
 
     def _whole(self, batch: _Batch) -> bool:
-        return batch.sealed or len(batch.sets) >= self._size * _TOGETHER
+        return batch.sealed or len(batch.sets) >= self._size * self._together
 
     def _ready(self, batch: _Batch) -> bool:
         return batch.sealed or len(batch.sets) >= self._size
+
+    def _learn(self, worked: Worked) -> None:
+        """Let as many micro-batches go as one as do not take too long together."""
+        each = (worked.encode_ns + worked.fuse_ns) * self._size // len(worked.batch.sets)
+        self._together = max(min(_TOGETHER_NS // max(each, 1), _TOGETHER), 1)
 
     def _left(self, batch: _Batch) -> float:
         return max(batch.settled[0] + self._wait - perf_counter_ns(), 0)

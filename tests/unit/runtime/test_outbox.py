@@ -22,10 +22,11 @@ SIZE = 4
 
 
 class Room:
-    """A flight whose micro-batches land when they are told to."""
+    """A flight whose micro-batches land when they are told to, and say that they took so long."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, milliseconds: int = 0) -> None:
         self._limit = limit
+        self._took = milliseconds * 1_000_000
         self.submitted: list[int] = []
         self._flying: deque[Microbatch] = deque()
         self._done = 0
@@ -48,7 +49,8 @@ class Room:
     def landed(self) -> Iterator[Worked]:
         while self._done:
             self._done -= 1
-            yield Worked(self._flying.popleft(), Fused(np.zeros(0, np.intp), {}), [], 0, 0)
+            batch, fused = self._flying.popleft(), Fused(np.zeros(0, np.intp), {})
+            yield Worked(batch, fused, [], self._took * len(batch.sets) // SIZE, 0)
 
     def wait(self, seconds: float) -> None:
         raise AssertionError("nobody waits here")
@@ -90,6 +92,23 @@ def test_what_waits_for_room_goes_as_one_up_to_four_micro_batches(
         list(outbox.take())
         outbox.launch()
     assert room.submitted == [SIZE, *then]
+
+
+@pytest.mark.parametrize(("milliseconds", "then"), [(50, 16), (70, 8), (150, 4), (900, 4)])
+def test_slow_models_get_no_more_as_one_than_they_take_in_a_while(
+    milliseconds: int, then: int
+) -> None:
+    room = Room(1, milliseconds)
+    outbox = outbox_of(room)
+    fill(outbox, range(SIZE))
+    room.land()
+    list(outbox.take())
+    fill(outbox, range(SIZE, 6 * SIZE))
+    room.land()
+    list(outbox.take())
+    outbox.launch()
+    # The second went at once, with room; those after it waited.
+    assert room.submitted == [SIZE, SIZE, then]
 
 
 def test_a_marker_is_not_gone_beyond() -> None:
