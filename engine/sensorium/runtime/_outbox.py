@@ -95,8 +95,8 @@ class Outbox:
 
     @property
     def waiting(self) -> int:
-        """How many sets are not in flight yet."""
-        return sum(len(batch.sets) for batch in self._waiting)
+        """How many sets are not in flight yet. May be asked by any thread."""
+        return sum(len(batch.sets) for batch in tuple(self._waiting))
 
     @property
     def batches_since_marker(self) -> int:

@@ -123,6 +123,22 @@ def test_a_marker_is_not_gone_beyond() -> None:
     assert room.submitted == [SIZE, 5]
 
 
+def test_how_many_wait_may_be_asked_while_sets_are_put_in() -> None:
+    """As by a thread that takes its turn between one batch and the next."""
+    outbox = outbox_of(Room(limit=0))
+    fill(outbox, range(SIZE))
+
+    class Interrupted(list[AlignedSet]):
+        def __len__(self) -> int:
+            outbox.seal()
+            fill(outbox, range(SIZE, SIZE + 1))
+            return super().__len__()
+
+    outbox._waiting[0].sets = Interrupted(outbox._waiting[0].sets)
+    assert outbox.waiting == SIZE
+    assert outbox.waiting > SIZE
+
+
 Step = st.sampled_from(["set", "set", "set", "marker", "letter", "land", "take", "launch"])
 
 
