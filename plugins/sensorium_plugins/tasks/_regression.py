@@ -75,7 +75,7 @@ class Regression(Task):
 
     def result(self, activated: npt.NDArray[Any]) -> TaskResult:
         """Give the values."""
-        return TaskResult(values=tuple(float(value) for value in activated))
+        return TaskResult(values=tuple(activated.tolist()))
 
     def target(self, value: Any) -> npt.NDArray[np.float64]:
         """Row of a number, of a list of `size` numbers, or of a mapping of the names to numbers.
