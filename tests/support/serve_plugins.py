@@ -94,6 +94,21 @@ class PreparedThere(Scaled):
         return Features((arrays["x"] * self._scale + away)[:, None])
 
 
+class Wide(Scaled):
+    """Its features are much larger than what they are made of; all but the first are 0."""
+
+    name = "wide"
+
+    @property
+    def feature(self) -> FeatureSpec:
+        return FeatureSpec(100_000, dtype="float64")
+
+    def encode(self, arrays: Mapping[str, np.ndarray]) -> Features:
+        data = np.zeros((len(arrays["x"]), self.feature.dim))
+        data[:, :1] = super().encode(arrays).data
+        return Features(data)
+
+
 class Adding(Fusion):
     name = "adding"
 
@@ -104,13 +119,13 @@ class Adding(Fusion):
         self._bias = float(weights["bias"][0])
 
     def fuse(self, present: Any, **features: Features) -> Mapping[str, TaskOutput]:
-        total = sum(it.data for it in features.values()) + self._bias
+        total = sum(it.data[:, :1] for it in features.values()) + self._bias
         return {name: TaskOutput(values=total) for name in self.tasks}
 
 
 @hookimpl
 def sensorium_modalities() -> list[type[Modality]]:
-    return [Scaled, PreparedThere]
+    return [Scaled, PreparedThere, Wide]
 
 
 @hookimpl

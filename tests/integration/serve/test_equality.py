@@ -162,3 +162,20 @@ def test_items_are_prepared_where_the_plugin_says(
     sums = [it["tasks"]["sum"]["values"][0] for it in served]
     # Both streams failed at the poison: the fusion has nothing but its bias.
     assert sums == [2.0 * number if number != 7 else 0.0 for number in range(40)]
+
+
+def test_an_answer_may_be_larger_than_grpc_takes(
+    ray_here: object,
+    adding: Callable[..., Pipeline],
+    numbers: Callable[..., Path],
+    host: PluginHost,
+    tmp_path: Path,
+) -> None:
+    """Eight rows are 6.4 MB, gRPC takes 4, and what is sent says nothing of what comes back."""
+    recording, out = numbers(range(40)), tmp_path / "out"
+    pipeline = adding("streams.a.modality=wide")
+    summary = run_pipeline(pipeline, host, data=recording, sink=str(out), executor="serve")
+    assert summary.dead_letters == 0
+    assert [it["tasks"]["sum"]["values"][0] for it in read_predictions(out)] == [
+        2.0 * number for number in range(40)
+    ]

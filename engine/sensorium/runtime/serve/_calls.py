@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from grpc import StatusCode
+from grpc.aio import AioRpcError
 from ray.exceptions import RayActorError, RayTaskError, WorkerCrashedError
 from ray.serve.exceptions import (
     BackPressureError,
@@ -57,19 +59,21 @@ class Call:
         self._small = handle.options(method_name=method, _by_reference=False)
         self._large = handle.options(method_name=method)
         self._patience = patience
-        self._answer = 0
+        #: How many bytes the newest answer had for each that was sent: both grow with the items.
+        self._growth = 0.0
 
     def start(self, *arguments: Any) -> Callable[[], Any]:
         """Send a call, and give what waits for its result.
 
         What waits raises an `UnavailableError` where no replica has answered for too long.
         """
-        large = max(size_of(arguments), self._answer) >= BY_REFERENCE
+        size = size_of(arguments)
+        large = size * max(self._growth, 1.0) >= BY_REFERENCE
         handle = self._large if large else self._small
         response = handle.remote(*arguments)
 
         def finish() -> Any:
-            nonlocal response
+            nonlocal handle, response
             deadline = time.monotonic() + self._patience
             pause = _FIRST_PAUSE
             while True:
@@ -82,11 +86,18 @@ class Call:
                             f"{self._patience:g} s: {type(error).__name__}; `serve status` and "
                             "its logs say why"
                         ) from error
+                except AioRpcError as error:
+                    if error.code() is not StatusCode.RESOURCE_EXHAUSTED or handle is self._large:
+                        raise
+                    # The answer is larger than gRPC takes, which nothing has told before.
+                    handle = self._large
+                    response = handle.remote(*arguments)
+                    continue
                 except RayTaskError as error:
                     # The plugin's failures are in the answer: this is the engine's own.
                     raise (error.cause or error) from None
                 else:
-                    self._answer = size_of(result)
+                    self._growth = size_of(result) / max(size, 1)
                     return result
                 # With jitter, so that those who were refused together don't come together again.
                 time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
