@@ -95,7 +95,7 @@ class PreparedThere(Scaled):
 
 
 class Wide(Scaled):
-    """Its features are much larger than what they are made of; all but the first are 0."""
+    """Features of 800 kB for a number of 8 bytes; all but the first are 0."""
 
     name = "wide"
 

@@ -200,9 +200,11 @@ class Outbox:
         self.bytes = sum(batch.bytes for batch in self._flying)
 
     def _whole(self, batch: _Batch) -> bool:
+        """Whether it takes no more sets."""
         return batch.sealed or len(batch.sets) >= self._size * self._together
 
     def _ready(self, batch: _Batch) -> bool:
+        """Whether it may go, where there is room."""
         return batch.sealed or len(batch.sets) >= self._size
 
     def _learn(self, worked: Worked) -> None:

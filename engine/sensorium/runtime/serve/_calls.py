@@ -89,7 +89,8 @@ class Call:
                 except AioRpcError as error:
                     if error.code() is not StatusCode.RESOURCE_EXHAUSTED or handle is self._large:
                         raise
-                    # The answer is larger than gRPC takes, which nothing has told before.
+                    # The answer is larger than gRPC takes, which nothing has told before. Serve
+                    # hands on gRPC's own error, as it is.
                     handle = self._large
                     response = handle.remote(*arguments)
                     continue
@@ -97,7 +98,8 @@ class Call:
                     # The plugin's failures are in the answer: this is the engine's own.
                     raise (error.cause or error) from None
                 else:
-                    self._growth = size_of(result) / max(size, 1)
+                    if result is not None:  # else there was no such model, and nothing to learn
+                        self._growth = size_of(result) / max(size, 1)
                     return result
                 # With jitter, so that those who were refused together don't come together again.
                 time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
