@@ -168,6 +168,11 @@ ROWS: dict[str, list[Panel]] = {
             'time() - min by (stream) (sensorium_log_time_seconds{pipeline="$pipeline"})',
             "{{stream}}"),
     ],
+    "door": [
+        one("Requests at the door", "ops", rate("sensorium_door_requests_total", "outcome"),
+            "{{outcome}}", "Only where there is a door."),
+        quantiles("Time of an answer", "sensorium_door_seconds"),
+    ],
 }  # fmt: skip
 
 

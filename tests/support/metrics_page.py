@@ -19,10 +19,11 @@ HOST:PORT`, serves over HTTP:
 Both health paths say why, as JSON:
 `{"pipeline": "watch", "ready": false, "reasons": ["models are being loaded"]}`.
 
-With the executor `serve`, every ingest replica hands the same metrics to Ray, which exports them on
-every node's metrics port as `ray_sensorium_...`, first after some ten seconds; `prometheus.yaml`
-takes the prefix away. They are gauges to Ray, and keep their last values for two minutes when a
-replica is gone. `observe` may be given, too; where there are several ingest replicas, with port 0.
+With the executor `serve`, every ingest replica hands the same metrics to Ray, and the door its own.
+Ray exports them on every node's metrics port as `ray_sensorium_...`, first after some ten seconds;
+`prometheus.yaml` takes the prefix away. They are gauges to Ray, and keep their last values for two
+minutes when a replica is gone. `observe` may be given, too; with port 0 where there are several
+ingest replicas.
 
 `deploy/observability` has what goes with them: `prometheus.yaml` scrapes, `rules.yaml` records and
 alerts, each alert with a page in [runbooks](runbooks), and `dashboard.json` is for Grafana.
@@ -41,6 +42,7 @@ GROUPS = {
     "encode": "Sets and models",
     "emit": "Predictions",
     "delivery": "Delivery",
+    "door": "The door",
     "health": "Health and identity",
 }
 

@@ -27,18 +27,34 @@ _CHUNK: Final = 64 * 1024
 _LINGER_SECONDS: Final = 2.0
 
 
-def guarded(exchange: Exchange, serve: Callable[[], None]) -> None:
-    """Serve a request; nothing that it brings about goes further than its answer."""
+def guarded(exchange: Exchange, serve: Callable[[], None]) -> HTTPStatus:
+    """Serve a request; nothing that it brings about goes further than its answer.
+
+    Returns
+    -------
+    HTTPStatus
+        OK where it was served, else what it was refused with.
+
+    Raises
+    ------
+    OSError
+        If the client has gone, or is too slow.
+    """
     try:
         serve()
     except RefusedError as refused:
-        _refuse(exchange, refused.status, refused.message)
+        status, message = refused.status, refused.message
     except OSError:
-        raise  # the client has gone, or is too slow
+        raise
     except Exception as error:
         # What a library says may quote the payload: only where it was raised is told.
         _LOG.error("a request at the door %s", raised(error), extra={"event": "door_failed"})
-        _refuse(exchange, HTTPStatus.INTERNAL_SERVER_ERROR, f"it failed: {type(error).__name__}")
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        message = f"it failed: {type(error).__name__}"
+    else:
+        return HTTPStatus.OK
+    _refuse(exchange, status, message)
+    return status
 
 
 def read_body(exchange: Exchange, max_bytes: int) -> Callable[[], bytes]:

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote
 
@@ -19,12 +20,14 @@ from sensorium.door._exchange import (
     send_answer,
     send_json,
 )
+from sensorium.door._meters import DoorMeters
 from sensorium.door._refused import RefusedError
 from sensorium.door._request import read_request
 from sensorium.door._set import SetMaker
 from sensorium.events import AlignedSet, Prediction
 from sensorium.host import DoorConfig, door_token
 from sensorium.listening import Exchange, Listener
+from sensorium.observe import Reading
 
 if TYPE_CHECKING:
     from sensorium.host import Pipeline
@@ -63,11 +66,12 @@ class Door:
         self._model: Callable[[], str] = str
         self._places = threading.BoundedSemaphore(_AT_ONCE)
         self._max_bytes = config.max_bytes
+        self._meters = DoorMeters()
         self._listener = Listener(
             config.bind,
             config.port,
-            get=lambda exchange: guarded(exchange, lambda: self._get(exchange)),
-            post=lambda exchange: guarded(exchange, lambda: self._post(exchange)),
+            get=self._get,
+            post=self._post,
             what="the door",
             path="door.port",
         )
@@ -101,6 +105,10 @@ class Door:
         self._model = model
         self._predict = predict
 
+    def readings(self) -> list[Reading]:
+        """Its metrics as they are now; called from any thread."""
+        return self._meters.readings()
+
     def close(self) -> None:
         """Stop listening; may be called twice."""
         self._predict = None
@@ -109,10 +117,24 @@ class Door:
     # What is called for a request, on a thread of its own.
 
     def _get(self, exchange: Exchange) -> None:
+        status = guarded(exchange, lambda: self._show(exchange))
+        if status is HTTPStatus.UNAUTHORIZED:  # probes are no news
+            self._meters.ended(status, 0)
+
+    def _post(self, exchange: Exchange) -> None:
+        started = perf_counter()
+        try:
+            status = guarded(exchange, lambda: self._predict_for(exchange))
+        except OSError:
+            self._meters.gone()
+            raise
+        self._meters.ended(status, perf_counter() - started)
+
+    def _show(self, exchange: Exchange) -> None:
         self._admit(exchange)
         send_json(exchange, *self._look(_parts(exchange)))
 
-    def _post(self, exchange: Exchange) -> None:
+    def _predict_for(self, exchange: Exchange) -> None:
         self._admit(exchange)
         parts = _parts(exchange)
         if len(parts) != 4 or parts[:2] != ["v2", "models"] or parts[3] != "infer":

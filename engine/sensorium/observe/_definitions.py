@@ -33,7 +33,7 @@ class Metric:
     unit
         Of the value, in words.
     group
-        The stage that it tells of, or ``delivery``, ``health``.
+        The stage that it tells of, or ``delivery``, ``door``, ``health``.
     help
         What it says.
     labels
@@ -226,6 +226,18 @@ _ALL: Final = (
     _gauge(
         "paused_partitions", "topic-partitions", "delivery",
         "How many of these are paused: too much is in flight, or it is ahead of other streams.",
+    ),
+    _counter(
+        "door_requests", "requests", "door",
+        "Requests for a prediction, by outcome: answered, refused (what is asked for is wrong), "
+        "unauthorized (of every path), unavailable (503), failed, gone (the client). Only where "
+        "there is a door.",
+        "outcome",
+    ),
+    _histogram(
+        "door_seconds", "seconds", "door",
+        "From the head of a request that was answered to the end of its answer.",
+        _WORK,
     ),
     _gauge("live", "0 or 1", "health", "As /health/live says."),
     _gauge("ready", "0 or 1", "health", "As /health/ready says."),

@@ -10,7 +10,7 @@ from sensorium import __version__
 from sensorium.door import Door
 from sensorium.errors import ConfigError
 from sensorium.host import DoorConfig, ObserveConfig
-from sensorium.observe import Exporter, Health, Journal
+from sensorium.observe import Exporter, Health, Journal, Readings
 from sensorium.runtime._door import local_predict
 from sensorium.runtime._ends import open_sink, open_source, warn_of_moves
 from sensorium.runtime._line import OnPredictions
@@ -131,7 +131,7 @@ def run_pipeline(
         # From here on the executor closes both.
         ends.pop_all()
         if exporter is not None:
-            exporter.attach(local.readings)
+            exporter.attach(_together(local.readings, entrance))
         with stop_on_signals(local):
             return local.run()
 
@@ -139,6 +139,12 @@ def run_pipeline(
 def _names(models: Models) -> list[str]:
     named = [f"{stream}: {modality.name}" for stream, modality in models.modalities.items()]
     return [*named, f"fusion: {models.fusion.name}"]
+
+
+def _together(readings: Readings, entrance: Door | None) -> Readings:
+    if entrance is None:
+        return readings
+    return lambda: [*readings(), *entrance.readings()]
 
 
 def _exporter(

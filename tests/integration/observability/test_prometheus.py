@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from prometheus_programs import NoPrometheusError
-from prometheus_server import SHIPPED, Prometheus, eventually, prometheus
+from prometheus_server import SHIPPED, Prometheus, eventually, free_port, prometheus
 
 from sensorium.observe import METRICS
 
@@ -20,7 +20,7 @@ NOT_HERE = {"sensorium_lag_records", "sensorium_lag_seconds", "sensorium_events_
 @pytest.fixture
 def scraped(start: Callable[..., Any], tmp_path: Path) -> Iterator[tuple[Any, Prometheus]]:
     """An engine, and the Prometheus that scrapes it."""
-    engine = start()
+    engine = start("--door", f"127.0.0.1:{free_port()}")
     try:
         with prometheus(tmp_path, {"sensorium": [engine.target]}) as server:
             yield engine, server
@@ -83,6 +83,7 @@ def test_what_the_engine_says_of_itself_is_what_prometheus_has(
     assert server.value('sensorium_records_total{stream="gyro", outcome="event"}') == 0
     assert server.value("sensorium_ready") == server.value("sensorium_live") == 1
     assert engine.health("live") == {"pipeline": "watch", "live": True, "reasons": []}
-    assert [it["event"] for it in engine.log()] == ["starting", "model_loaded", "assigned"]
-    digest = engine.log()[1]["model"]
+    told = {it["event"]: it for it in engine.log()}
+    assert list(told) == ["door_open", "starting", "model_loaded", "assigned"]
+    digest = told["model_loaded"]["model"]
     assert server.value(f'sensorium_model_info{{model="{digest}"}}') == 1

@@ -74,7 +74,7 @@ def test_the_dashboard_is_the_one_that_is_made() -> None:
 def test_the_rows_of_the_dashboard_are_the_stages() -> None:
     panels = json.loads(render())["panels"]
     rows = [panel["title"] for panel in panels if panel["type"] == "row"]
-    assert rows == ["overview", "ingest", "align", "encode", "fuse", "emit", "delivery"]
+    assert rows == ["overview", "ingest", "align", "encode", "fuse", "emit", "delivery", "door"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     places = [(it["gridPos"]["x"], it["gridPos"]["y"]) for it in panels]
     assert len(set(places)) == len(places)

@@ -33,7 +33,7 @@ def test_ray_exports_what_the_local_executor_serves(
     port = ray.nodes()[0]["MetricsExportPort"]
     # A name of its own: Ray goes on exporting what other tests' pipelines have measured.
     executor = ServeExecutor(
-        adding("pipeline=watched"),
+        adding("pipeline=watched", "door.port=0"),
         ray_here,
         data=numbers([1.0] * 3000),
         speed="1",
@@ -46,6 +46,8 @@ def test_ray_exports_what_the_local_executor_serves(
             mine = '{pipeline="watched"}'
             try:
                 eventually(lambda: server.value(f"sum(sensorium_predictions_total{mine})"), 240)
+                # The door is another process, and tells Ray by itself.
+                eventually(lambda: server.query(f"sensorium_door_requests_total{mine}"), 120)
             except AssertionError as error:
                 raise AssertionError(f"{error}; {_what_there_is(server)}") from None
             _same_series(server)

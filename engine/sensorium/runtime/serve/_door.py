@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sensorium.door import Door
 from sensorium.observe import logging_to
 from sensorium.runtime._door import predict_with
+from sensorium.runtime.serve._metrics import RayMetrics
 from sensorium.runtime.serve._settings import pipeline_of
 from sensorium.runtime.serve._work import ServeWork
 
@@ -49,6 +50,7 @@ class DoorReplica:
         self._topology = topology
         self._work = ServeWork(topology, encoders, fusion, remembered=0, patience=_PATIENCE)
         self._door: Door | None = None
+        self._metrics: RayMetrics | None = None
 
     def reconfigure(self, settings: Mapping[str, Any]) -> None:
         """Open the door, the first time; take up another checkpoint in the background."""
@@ -59,6 +61,7 @@ class DoorReplica:
         assert pipeline.config.door is not None
         self._door = Door(pipeline, pipeline.config.door)
         self._door.attach(predict_with(pipeline, self._work), lambda: self._work.digest)
+        self._metrics = RayMetrics(pipeline.name, self._door.readings)
 
     def address(self) -> str:
         """Where it listens."""
@@ -71,6 +74,6 @@ class DoorReplica:
 
     def __del__(self) -> None:
         """Close the door: Serve calls this when it takes a replica down."""
-        if getattr(self, "_door", None) is not None:
-            assert self._door is not None
-            self._door.close()
+        for part in (getattr(self, "_door", None), getattr(self, "_metrics", None)):
+            if part is not None:
+                part.close()
