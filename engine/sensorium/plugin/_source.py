@@ -202,5 +202,6 @@ class Source(ABC):
 
     def membership(self) -> Any:
         """What a transactional sink needs so that cuts of a process that has been replaced are
-        refused; as of the moment of the call."""
+        refused; as of the moment when the partition numbers were assigned, for what is known since
+        may be that nobody is a member any more."""
         return None

@@ -177,8 +177,13 @@ class KafkaSink(Sink):
         """
         from kafka.errors import KafkaError
 
-        from sensorium_plugins._kafka_offsets import offsets_of
+        from sensorium_plugins._kafka_offsets import is_nobody, offsets_of
 
+        if is_nobody(membership):
+            raise CommitError(
+                f"this member has been expelled from its group, so the cuts of {sorted(cuts)} are "
+                "somebody else's to commit"
+            )
         try:
             if self._broken is not None:
                 raise self._broken

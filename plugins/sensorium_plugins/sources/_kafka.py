@@ -78,6 +78,8 @@ class KafkaSource(Source):
         self._error: BaseException | None = None
         self._asked = 0
         self._member = config.group_instance_id or uuid.uuid4().hex
+        #: Who this is to the group, since partition numbers were last assigned.
+        self._membership: Any = None
         self._known_ends: dict[TopicPartition, int] = {}
         self._closed = False
 
@@ -236,16 +238,20 @@ class KafkaSource(Source):
 
     def rewind(self) -> None:
         """Go back to the stored cuts of everything assigned, and tell the assignee."""
-        self.on_assigned({place.partition for place in self._places})
+        self._go_on({place.partition for place in self._places})
 
     def membership(self) -> Any:
-        """The member's identity and generation, with which a transaction is fenced."""
-        return self._consumer.group_metadata()
+        """The member's identity and generation of the assignment; see `is_nobody`."""
+        return self._membership
 
     # What the group's listener is told; see `GroupMember`.
 
     def on_assigned(self, numbers: set[int]) -> None:
         """Stand at the stored cuts of these partition numbers, and tell the assignee."""
+        self._membership = self._consumer.group_metadata()
+        self._go_on(numbers)
+
+    def _go_on(self, numbers: set[int]) -> None:
         assert self._assignee is not None
         self._check()
         self._before = self._places
