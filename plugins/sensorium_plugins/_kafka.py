@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,10 @@ from sensorium.plugin import PluginConfig
 from sensorium_plugins._kafka_oauth import OAuthConfig, TokenSource
 from sensorium_plugins._kafka_tls import client_context
 
-__all__ = ["KafkaConnection", "admin_client", "kafka_errors"]
+__all__ = ["MAX_REQUEST_BYTES", "KafkaConnection", "admin_client", "kafka_errors"]
+
+#: What brokers take in one request (`socket.request.max.bytes`) where they are not told otherwise.
+MAX_REQUEST_BYTES: Final = 100 * 1024 * 1024
 
 
 class KafkaConnection(PluginConfig):

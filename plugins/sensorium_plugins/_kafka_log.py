@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Literal
 
 from sensorium.durations import INFINITY, Duration
 from sensorium.errors import RunError
 from sensorium.plugin import Log, Record, Topic, TopicRole
-from sensorium_plugins._kafka import KafkaConnection, admin_client, kafka_errors
+from sensorium_plugins._kafka import (
+    MAX_REQUEST_BYTES,
+    KafkaConnection,
+    admin_client,
+    kafka_errors,
+)
 from sensorium_plugins._kafka_limits import insist
 from sensorium_plugins._kafka_reader import KafkaReader
 
@@ -19,6 +24,8 @@ _MS: Final = 1_000_000
 #: Kafka writes "for ever" as the greatest number, or as -1.
 _EVER: Final = 2**63 - 1
 _SEGMENT_BYTES: Final = str(8 << 20)
+#: The default of `message.max.bytes`.
+_MESSAGE_BYTES: Final = 1_048_588
 
 
 class KafkaLog(Log):
@@ -50,6 +57,14 @@ class KafkaLog(Log):
         wait = float(self._config.connect_timeout) / 1e9
         with kafka_errors(self._config, "describing topics"):
             return insist(partial(_describe, admin, topics), wait, "the topics", stage="run")
+
+    def largest(self, topic: str) -> int:
+        """How many bytes a topic takes as one message; where that is not told, as of Kafka."""
+        try:
+            with kafka_errors(self._config, f"asking for the limit of {topic}"):
+                return int(_configs(self._open_admin(), [topic])[topic]["max.message.bytes"])
+        except (RunError, KeyError):  # it takes a right of its own to ask
+            return _MESSAGE_BYTES
 
     def create(self, topics: Sequence[Topic]) -> None:
         """Make topics, and wait until they have leaders."""
@@ -132,7 +147,10 @@ class KafkaLog(Log):
             settings = self._config.settings()
             with kafka_errors(self._config, "connecting"):
                 self._producer = KafkaProducer(
-                    **settings, acks="all", max_block_ms=settings["bootstrap_timeout_ms"]
+                    **settings,
+                    acks="all",
+                    max_block_ms=settings["bootstrap_timeout_ms"],
+                    max_request_size=MAX_REQUEST_BYTES,
                 )
 
     def _check_partition(self, record: Record, keep: bool) -> None:
@@ -146,8 +164,6 @@ class KafkaLog(Log):
 
 
 def _describe(admin: Any, topics: Sequence[str]) -> Mapping[str, Topic]:
-    from kafka.admin import ConfigResource, ConfigResourceType
-
     there = {
         one["name"]: one["partitions"]
         for one in admin.describe_topics(list(topics))
@@ -155,12 +171,17 @@ def _describe(admin: Any, topics: Sequence[str]) -> Mapping[str, Topic]:
     }
     if not there:
         return {}
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name, None) for name in there]
-    settings = admin.describe_configs(asked, config_filter="all")["topic"]
-    return {
-        name: _topic(name, parts, {key: one["value"] for key, one in settings[name].items()})
-        for name, parts in there.items()
-    }
+    settings = _configs(admin, there)
+    return {name: _topic(name, parts, settings[name]) for name, parts in there.items()}
+
+
+def _configs(admin: Any, topics: Iterable[str]) -> dict[str, dict[str, str]]:
+    """All settings of topics, those included that nobody has set."""
+    from kafka.admin import ConfigResource, ConfigResourceType
+
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, None) for name in topics]
+    told = admin.describe_configs(asked, config_filter="all")["topic"]
+    return {name: {key: one["value"] for key, one in its.items()} for name, its in told.items()}
 
 
 def _settings(topic: Topic) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any, Final
 
@@ -42,7 +43,10 @@ def key_partitioner() -> Any:
                     topic, key, serialized_key, value, serialized_value, cluster
                 )
                 return chosen
-            ordered: list[int] = sorted(numbers)
+            return self.number_of(serialized_key, sorted(numbers))
+
+        def number_of(self, serialized_key: bytes, ordered: Sequence[int]) -> int:
+            """The partition of a key, of all that the topic has, in order."""
             return ordered[int(hash_of(serialized_key) & 0x7FFFFFFF) % len(ordered)]
 
     return KeyPartitioner()

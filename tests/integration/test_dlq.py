@@ -161,3 +161,29 @@ def test_a_letter_without_bytes_is_read_again_at_its_origin(
     assert "1 of them are older than their stream's max_delay" in said.err
     again = read(refused.broker, refused.topic("accel"), 3)[-1]
     assert (again.value, again.key) == (kept.value, kept.key)
+
+
+def test_a_record_with_neither_key_nor_value_is_a_letter_too(
+    broker: str, pipeline_file: Callable[..., Path], capsys: Capture
+) -> None:
+    made = Refused(pipeline_file(), broker)
+    assert main(["topics", "create", str(made.path), "--partitions", "1"]) == 0
+    accel = made.topic("accel")
+    send(broker, accel, [chunk("p1", time.time_ns() - SECOND)])
+    _send_nothing(broker, accel)
+    assert main(["run", str(made.path), "--until-end"]) == 0
+    (letter,) = made.letters(capsys)
+    assert letter["origin"] == f"{accel}/0/1"
+    assert len(read(broker, made.topic("out"), 1)) == 1
+
+
+def _send_nothing(broker: str, topic: str) -> None:
+    """A record without key and value: Java's client sends one, and kafka-python refuses to."""
+    from kafka import KafkaProducer, TopicPartition
+
+    producer = KafkaProducer(bootstrap_servers=broker)
+    assert producer.partitions_for(topic) == {0}
+    future, *_ = producer._accumulator.append(TopicPartition(topic, 0), None, None, None, [])
+    producer.flush()
+    assert future.succeeded()
+    producer.close()
