@@ -101,6 +101,7 @@ class KafkaConnection(PluginConfig):
         RunError
             If an access token cannot be had.
         """
+        logging.getLogger("kafka.cluster").addFilter(_is_news)  # added once, however often
         servers = [one.strip() for one in self.bootstrap_servers.split(",")]
         found: dict[str, Any] = {
             "bootstrap_servers": servers,
@@ -160,6 +161,14 @@ def _hush() -> None:
     """Keep the client from logging, at the level DEBUG, the requests that hold the credentials."""
     for name in ("kafka.net.connection", "kafka.protocol.parser"):
         logging.getLogger(name).addFilter(_no_requests)  # added once, however often
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Keep the client from telling, as an error, that it was closed while it asked for metadata."""
+    from kafka.errors import Cancelled
+
+    told = record.args if isinstance(record.args, tuple) else ()
+    return not any(isinstance(it, Cancelled) for it in told)
 
 
 def _provider(source: TokenSource) -> Any:

@@ -18,9 +18,9 @@ def read_in_batches(consumer: Any) -> None:
     """Have a consumer read its records a batch at a time, in less than half of the time.
 
     It gives the same records and positions, and errors of the same classes, the one of a batch that
-    is not well-formed before its first record. What is of an older format is left to kafka-python,
-    and so is everything where that is of a series that is not known here. To be called before the
-    first poll, of a consumer without deserializers.
+    is not well-formed before its first record; but names of headers need not be UTF-8. What is of
+    an older format is left to kafka-python, and so is everything where that is of a series that is
+    not known here. To be called before the first poll, of a consumer without deserializers.
 
     Records are fields of variable length that follow each other, and where a pipeline starts again,
     reading the records of its horizon is most of what it waits for: kafka-python calls a function
@@ -222,7 +222,8 @@ def _headers(buffer: bytes, at: int) -> tuple[list[tuple[str, bytes | None]], in
         size, at = _number(buffer, at)
         if size < 0:
             raise ValueError("the name of a header is null")
-        name = buffer[at : at + size].decode()
+        # Clients in C take any bytes for a name. One that is no text is no reason to stop.
+        name = buffer[at : at + size].decode("utf-8", "backslashreplace")
         total += size
         at += size
         size, at = _number(buffer, at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -42,6 +42,8 @@ class KafkaSinkConfig(KafkaConnection):
         With ``align.policy: approximate`` in a group, the topic that keeps, per key, what a restart
         needs besides the log: compacted, with as many partitions as the streams' topics, and read
         and written by this pipeline alone.
+    compression
+        Of what is written. What is read may have been compressed in any of these ways.
     transaction_timeout
         With ``delivery: exactly_once``, how long the brokers keep open what a process that has died
         was writing; until then nobody goes on in its place. At most the source's
@@ -51,6 +53,7 @@ class KafkaSinkConfig(KafkaConnection):
     topic: str = Field(min_length=1)
     dead_letters: str = Field(min_length=1)
     carry: str | None = Field(default=None, min_length=1)
+    compression: Literal["gzip", "snappy", "lz4", "zstd"] | None = None
     transaction_timeout: DurationField = Field(
         default=10_000_000_000, ge=1_000_000_000, lt=INFINITY
     )
@@ -282,6 +285,7 @@ class KafkaSink(Sink):
             settings["transactional_id"] = self._transactional_id
             settings["transaction_timeout_ms"] = int(self.config.transaction_timeout) // 1_000_000
         settings |= {"acks": "all", "batch_size": _BATCH_BYTES, "partitioner": key_partitioner()}
+        settings["compression_type"] = self.config.compression
         # How large a message may be, its topic says.
         settings["max_request_size"] = MAX_REQUEST_BYTES
         producer = KafkaProducer(**settings)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 from pathlib import Path
 
 import pytest
+from kafka.errors import Cancelled, NodeNotReadyError
 from pydantic import ValidationError
 
 import sensorium_plugins
@@ -101,3 +103,15 @@ def test_the_pipeline_on_the_page_is_one_that_loads(page: str, tmp_path: Path) -
     pipeline = load_pipeline(file, plugins=host)
     assert pipeline.source is KafkaSource
     assert pipeline.streams["accel"].topic == "watch.accel"
+
+
+def test_a_client_that_is_closed_while_it_asks_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    KafkaSinkConfig(bootstrap_servers="x:1", topic="a", dead_letters="b").settings()
+    log = logging.getLogger("kafka.cluster")
+    log.error("Metadata refresh: failed %s", Cancelled())
+    log.error("Metadata refresh: failed %s", NodeNotReadyError("1"))
+    assert [it.message for it in caplog.records] == [
+        "Metadata refresh: failed NodeNotReadyError: 1"
+    ]
