@@ -11,6 +11,8 @@ __all__ = [
     "INT64_MIN",
     "MAX_BYTES",
     "MAX_DEPTH",
+    "MAX_KEY",
+    "bounded_key",
     "check_nesting",
     "expect",
     "expect_text",
@@ -22,6 +24,9 @@ __all__ = [
 MAX_BYTES: Final = 32 * 1024 * 1024
 #: The deepest nesting of lists and maps that is read, unless the caller says otherwise.
 MAX_DEPTH: Final = 32
+#: The longest key, in characters. It is in everything that is written of an entity, and a
+#: prediction that is larger than its topic takes would hold up all that follow it.
+MAX_KEY: Final = 16_384
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
@@ -48,6 +53,15 @@ def expect_text(value: Any, field: str) -> str:
     except UnicodeEncodeError:
         raise WireError("Expected Unicode text, got a lone surrogate", field=field) from None
     return text
+
+
+def bounded_key(key: str | None, field: str) -> str | None:
+    """A key that is not too long, or a `WireError`."""
+    if key is not None and len(key) > MAX_KEY:
+        raise WireError(
+            f"Expected a key of at most {MAX_KEY:,} characters, got {len(key):,}", field=field
+        )
+    return key
 
 
 def in_int64(value: int, field: str) -> int:

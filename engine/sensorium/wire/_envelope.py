@@ -9,7 +9,15 @@ from typing import Any, Final
 from sensorium.errors import WireError
 from sensorium.plugin import Payload, Record
 from sensorium.sealed import sealed
-from sensorium.wire._checks import INT64_MAX, INT64_MIN, expect, expect_text, in_int64, missing
+from sensorium.wire._checks import (
+    INT64_MAX,
+    INT64_MIN,
+    bounded_key,
+    expect,
+    expect_text,
+    in_int64,
+    missing,
+)
 from sensorium.wire._fields import record_key, record_time
 from sensorium.wire._msgpack import decode_value, encode_value
 
@@ -116,7 +124,7 @@ def _checked(fields: Mapping[str, Any], record: Record | None) -> Envelope:
     heartbeat = get("heartbeat", False)
     if heartbeat is not False:
         expect(heartbeat, bool, "$.heartbeat")
-    key = _text(get("key"), "$.key")
+    key = bounded_key(_text(get("key"), "$.key"), "$.key")
     if key is None and record is not None and not heartbeat:
         # The key of a heartbeat's record only chose its partition; the promise is for all keys.
         key = record_key(record)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sensorium.errors import WireError
 from sensorium.plugin import Record
-from sensorium.wire._checks import expect_text, in_int64
+from sensorium.wire._checks import bounded_key, expect_text, in_int64
 from sensorium.wire._times import TimeUnit, read_duration, read_time
 
 __all__ = ["ABSENT", "FieldMap", "Found", "header_text", "look_up", "record_key", "record_time"]
@@ -101,7 +101,7 @@ class Found:
 
     def key(self, path: str) -> str | None:
         """The key there, else the record's."""
-        key = self.text(path)
+        key = bounded_key(self.text(path), self.where(path))
         return record_key(self.record) if key is None else key
 
     def time(self, path: str) -> int | None:
@@ -132,7 +132,7 @@ def record_key(record: Record) -> str | None:
     if record.key is None:
         return None
     try:
-        return record.key.decode()
+        return bounded_key(record.key.decode(), "record:key")
     except UnicodeDecodeError:
         raise WireError("Expected text in UTF-8, got other bytes", field="record:key") from None
 

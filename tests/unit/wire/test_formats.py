@@ -103,6 +103,25 @@ def test_what_is_wrong_with_json_is_named(record, data, message):
     assert str(caught.value) == message
 
 
+def test_a_key_is_not_longer_than_what_is_written_of_it_may_be(record):
+    def key_of(key, **more):
+        return read_record(record(json.dumps({"key": key, "time": 1, "data": 0}).encode(), **more))
+
+    said = "Expected a key of at most 16,384 characters, got 16,385"
+    assert key_of("\u00e4" * 16_384).key == "\u00e4" * 16_384
+    with pytest.raises(WireError, match=rf"^{said} - at `\$.key`$"):
+        key_of("k" * 16_385)
+    packed = msgpack.packb({"v": 1, "key": "k" * 16_385, "time": 1, "data": 0})
+    with pytest.raises(WireError, match=rf"^{said} - at `\$.key`$"):
+        read_record(record(packed))
+    headers = {"key": b"k" * 16_385, "time": b"1"}
+    with pytest.raises(WireError, match=rf"^{said} - at `header:key`$"):
+        read_record(record(b"", headers=headers), "raw")
+    for kind in ("raw", "json"):
+        with pytest.raises(WireError, match=rf"^{said} - at `record:key`$"):
+            read_record(record(b'{"time":1,"data":0}', key=b"k" * 16_385, time=1), kind)
+
+
 def test_the_number_of_containers_in_json_is_limited_but_not_brackets_in_text(record):
     crowd = b'{"key":"k","time":1,"data":[' + b"[]," * 100_000 + b"[]]}"
     with pytest.raises(WireError, match="More than 100000 lists and maps"):
