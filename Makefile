@@ -69,6 +69,7 @@ bench: $(TEST)/.installed ## measure the engine, the aligner and the modalities
 	$(TEST)/bin/python tests/benchmarks/encoding.py
 	$(TEST)/bin/python tests/benchmarks/metrics.py
 	$(TEST)/bin/python tests/benchmarks/kafka_records.py
+	$(TEST)/bin/python tests/benchmarks/kafka_sending.py
 	$(TEST)/bin/python tests/benchmarks/kafka.py
 	$(TEST)/bin/python tests/benchmarks/kafka_restart.py
 

@@ -26,7 +26,7 @@ __all__ = ["KafkaSink", "KafkaSinkConfig"]
 _JSON: Final = [("content-type", b"application/json")]
 #: Of one batch of messages, in bytes: with kafka-python's own 16 KiB there are forty predictions in
 #: one, and what a request costs is more than half of what they cost.
-_BATCH_BYTES: Final = 64 * 1024
+BATCH_BYTES: Final = 64 * 1024
 
 
 class KafkaSinkConfig(KafkaConnection):
@@ -284,7 +284,7 @@ class KafkaSink(Sink):
         if self._transactional_id is not None:
             settings["transactional_id"] = self._transactional_id
             settings["transaction_timeout_ms"] = int(self.config.transaction_timeout) // 1_000_000
-        settings |= {"acks": "all", "batch_size": _BATCH_BYTES, "partitioner": key_partitioner()}
+        settings |= {"acks": "all", "batch_size": BATCH_BYTES, "partitioner": key_partitioner()}
         settings["compression_type"] = self.config.compression
         # How large a message may be, its topic says.
         settings["max_request_size"] = MAX_REQUEST_BYTES
