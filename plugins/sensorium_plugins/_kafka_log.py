@@ -58,13 +58,16 @@ class KafkaLog(Log):
         with kafka_errors(self._config, "describing topics"):
             return insist(partial(_describe, admin, topics), wait, "the topics", stage="run")
 
-    def largest(self, topic: str) -> int:
-        """How many bytes a topic takes as one message; where that is not told, as of Kafka."""
+    def largest(self, topics: Sequence[str]) -> dict[str, int]:
+        """How many bytes each topic takes as one batch; where that is not told, as of Kafka."""
+        found = dict.fromkeys(topics, _MESSAGE_BYTES)
         try:
-            with kafka_errors(self._config, f"asking for the limit of {topic}"):
-                return int(_configs(self._open_admin(), [topic])[topic]["max.message.bytes"])
+            with kafka_errors(self._config, "asking for the limits of topics"):
+                for name, settings in _configs(self._open_admin(), topics).items():
+                    found[name] = int(settings["max.message.bytes"])
         except (RunError, KeyError):  # it takes a right of its own to ask
-            return _MESSAGE_BYTES
+            return dict.fromkeys(topics, _MESSAGE_BYTES)
+        return found
 
     def create(self, topics: Sequence[Topic]) -> None:
         """Make topics, and wait until they have leaders."""

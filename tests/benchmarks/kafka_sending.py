@@ -26,8 +26,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 
 from sensorium.demo._broker import kafka_broker
 from sensorium_plugins._kafka_partitioner import key_partitioner
-from sensorium_plugins._kafka_sending import send_alike
-from sensorium_plugins.sinks._kafka import BATCH_BYTES
+from sensorium_plugins._kafka_sending import BATCH_BYTES, send_alike
 
 TOPIC = "predictions"
 HEADERS = [("content-type", b"application/json")]

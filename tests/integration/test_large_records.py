@@ -12,6 +12,9 @@ import pytest
 from kafka_records import SECOND, chunk, read
 
 from sensorium.cli import main
+from sensorium.events import Prediction, TaskResult
+from sensorium.plugin import Cut, CutPosition, TopicPartition
+from sensorium_plugins.sinks import KafkaSink
 
 Capture = pytest.CaptureFixture[str]
 #: Of Kafka's topics, where nobody says otherwise.
@@ -102,3 +105,29 @@ def test_where_topics_take_more_letters_are_whole_and_can_be_sent_again(
     assert main(["dlq", "replay", str(path), "--all"]) == 0
     again = read(broker, accel, 5)[3:]
     assert [it.value for it in again] == [bad["value"], named["value"]]
+
+
+@pytest.mark.parametrize("transactions", [False, True])
+def test_batches_are_no_larger_than_the_topic_takes(broker: str, transactions: bool) -> None:
+    from kafka.admin import KafkaAdminClient, NewTopic
+
+    out = f"small-{transactions}-{time.time_ns()}"
+    small = {"max.message.bytes": "20000"}
+    admin = KafkaAdminClient(bootstrap_servers=broker)
+    admin.create_topics([NewTopic(out, 1, 1, topic_configs=small), NewTopic(f"{out}.dead", 1, 1)])
+    admin.close()
+    sink = KafkaSink(
+        KafkaSink.Config(bootstrap_servers=broker, topic=out, dead_letters=f"{out}.dead")
+    )
+    result = {"task": TaskResult(values=(1 / 3,) * 20)}
+    if transactions:
+        sink.begin("member")
+    sink.write([Prediction(f"{number}", "p", "key", number, result) for number in range(300)])
+    if transactions:
+        place = TopicPartition(f"{out}.dead", 0)
+        cut = Cut(1, {place: CutPosition(0, 0, None)}, "fingerprint")
+        sink.commit({0: cut}, f"group-{out}")
+    sink.flush()
+    sink.close()
+    found = [json.loads(it.value)["id"] for it in read(broker, out, 300)]
+    assert found == [f"{number}" for number in range(300)]

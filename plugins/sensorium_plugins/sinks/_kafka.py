@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
@@ -17,16 +17,13 @@ from sensorium_plugins._kafka import MAX_REQUEST_BYTES, KafkaConnection, kafka_e
 from sensorium_plugins._kafka_limits import insist, within
 from sensorium_plugins._kafka_log import KafkaLog
 from sensorium_plugins._kafka_partitioner import key_partitioner
-from sensorium_plugins._kafka_sending import send_alike
+from sensorium_plugins._kafka_sending import enlarge_batches, send_alike
 from sensorium_plugins.sinks._kafka_carry import read_carried
 from sensorium_plugins.sinks._kafka_letters import message_of
 
 __all__ = ["KafkaSink", "KafkaSinkConfig"]
 
 _JSON: Final = [("content-type", b"application/json")]
-#: Of one batch of messages, in bytes: with kafka-python's own 16 KiB there are forty predictions in
-#: one, and what a request costs is more than half of what they cost.
-BATCH_BYTES: Final = 64 * 1024
 
 
 class KafkaSinkConfig(KafkaConnection):
@@ -88,8 +85,6 @@ class KafkaSink(Sink):
         #: The name under which transactions are made, once begun.
         self._transactional_id: str | None = None
         self._in_transaction = False
-        #: See `_largest_letter`; None until it is asked for.
-        self._letter_bytes: int | None = None
         #: What went wrong in the transaction, which therefore cannot be committed.
         self._broken: Exception | None = None
 
@@ -126,7 +121,7 @@ class KafkaSink(Sink):
             As `write`.
         """
         topic = self.config.dead_letters
-        written = [message_of(one, self._largest_letter) for one in letters]
+        written = [message_of(one, lambda: self._limits[topic]) for one in letters]
         if written:
             self._send(topic, lambda producer: (producer.send(topic, *one) for one in written))
 
@@ -263,15 +258,14 @@ class KafkaSink(Sink):
         that the brokers keep a transaction open."""
         return float(self.config.connect_timeout + self.config.transaction_timeout) / 1e9
 
-    def _largest_letter(self) -> int:
-        """How many bytes the topic of the dead letters takes as one message."""
-        if self._letter_bytes is None:
-            log = self.open_log(self.config)
-            try:
-                self._letter_bytes = log.largest(self.config.dead_letters)
-            finally:
-                log.close()
-        return self._letter_bytes
+    @cached_property
+    def _limits(self) -> dict[str, int]:
+        """How many bytes each topic takes as one batch."""
+        log = self.open_log(self.config)
+        try:
+            return log.largest(list(log.topics.values()))
+        finally:
+            log.close()
 
     def _open(self) -> None:
         if self._producer is not None:
@@ -284,7 +278,7 @@ class KafkaSink(Sink):
         if self._transactional_id is not None:
             settings["transactional_id"] = self._transactional_id
             settings["transaction_timeout_ms"] = int(self.config.transaction_timeout) // 1_000_000
-        settings |= {"acks": "all", "batch_size": BATCH_BYTES, "partitioner": key_partitioner()}
+        settings |= {"acks": "all", "partitioner": key_partitioner()}
         settings["compression_type"] = self.config.compression
         # How large a message may be, its topic says.
         settings["max_request_size"] = MAX_REQUEST_BYTES
@@ -295,6 +289,8 @@ class KafkaSink(Sink):
             except KafkaError:
                 _discard(producer)
                 raise
+        # Only now: it is known that the brokers can be reached.
+        enlarge_batches(producer, min(self._limits.values()))
         self._producer = producer
 
     def _open_transaction(self) -> None:
