@@ -174,7 +174,8 @@ def test_a_record_with_neither_key_nor_value_is_a_letter_too(
     assert main(["run", str(made.path), "--until-end"]) == 0
     (letter,) = made.letters(capsys)
     assert letter["origin"] == f"{accel}/0/1"
-    assert len(read(broker, made.topic("out"), 1)) == 1
+    # One set, or two where the chunk lies across the border of two windows.
+    assert {it.key for it in read(broker, made.topic("out"), 1)} == {b"p1"}
 
 
 def _send_nothing(broker: str, topic: str) -> None:
