@@ -15,7 +15,13 @@ from sensorium.plugin import PluginConfig
 from sensorium_plugins._kafka_oauth import OAuthConfig, TokenSource
 from sensorium_plugins._kafka_tls import client_context
 
-__all__ = ["MAX_REQUEST_BYTES", "KafkaConnection", "admin_client", "kafka_errors"]
+__all__ = [
+    "MAX_REQUEST_BYTES",
+    "KafkaConnection",
+    "admin_client",
+    "inner_parts_known",
+    "kafka_errors",
+]
 
 #: What brokers take in one request (`socket.request.max.bytes`) where they are not told otherwise.
 MAX_REQUEST_BYTES: Final = 100 * 1024 * 1024
@@ -130,6 +136,14 @@ class KafkaConnection(PluginConfig):
             found["sasl_plain_username"] = self.username
             found["sasl_plain_password"] = _Masked(self.password)
         return found
+
+
+def inner_parts_known() -> bool:
+    """Whether kafka-python is of the series whose inner parts are made use of where that pays."""
+    import kafka
+
+    version: str = kafka.__version__
+    return version.startswith("3.0.")
 
 
 def admin_client(config: KafkaConnection) -> Any:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any, Final
 
+from sensorium_plugins._kafka import inner_parts_known
+
 __all__ = ["batch_reader", "read_in_batches"]
 
-#: The series of kafka-python whose inner parts are known here.
-_KNOWN: Final = "3.0."
 #: The format of batches that is read here; brokers of version 0.11 and newer write no other.
 _MAGIC: Final = 2
 
@@ -31,10 +31,8 @@ def read_in_batches(consumer: Any) -> None:
     consumer
         A `kafka.KafkaConsumer`, of whose inner parts this makes use.
     """
-    import kafka
-
     fetcher: Any = getattr(consumer, "_fetcher", None)
-    if fetcher is not None and kafka.__version__.startswith(_KNOWN):
+    if fetcher is not None and inner_parts_known():
         fetcher.PartitionRecords = batch_reader()
 
 

@@ -6,12 +6,11 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from sensorium_plugins._kafka import inner_parts_known
 from sensorium_plugins._kafka_partitioner import key_partitioner
 
 __all__ = ["BATCH_BYTES", "enlarge_batches", "send_alike"]
 
-#: The series of kafka-python whose inner parts are known here.
-_KNOWN: Final = "3.0."
 #: With kafka-python's own 16 KiB there are some thirty predictions in a batch, and what a request
 #: costs is a third of what they cost.
 BATCH_BYTES: Final = 64 * 1024
@@ -32,9 +31,7 @@ def enlarge_batches(producer: Any, largest: int) -> None:
     largest
         How many bytes every topic takes as one batch.
     """
-    import kafka
-
-    if kafka.__version__.startswith(_KNOWN):
+    if inner_parts_known():
         producer._accumulator.config["batch_size"] = min(BATCH_BYTES, largest)
 
 
@@ -72,10 +69,9 @@ def send_alike(
     kafka.errors.KafkaError
         As `send`.
     """
-    import kafka
     from kafka.structs import TopicPartition
 
-    known = kafka.__version__.startswith(_KNOWN)
+    known = inner_parts_known()
     number_of = key_partitioner().number_of
     now, stamp = time.monotonic(), time.time_ns() // 1_000_000
     numbers: list[int] = []

@@ -121,9 +121,13 @@ class KafkaSink(Sink):
             As `write`.
         """
         topic = self.config.dead_letters
-        written = [message_of(one, lambda: self._limits[topic]) for one in letters]
-        if written:
-            self._send(topic, lambda producer: (producer.send(topic, *one) for one in written))
+        if letters:
+            self._send(
+                topic,
+                lambda producer: (
+                    producer.send(topic, *message_of(one, self._limits[topic])) for one in letters
+                ),
+            )
 
     def flush(self) -> None:
         """Return when the brokers have it all.

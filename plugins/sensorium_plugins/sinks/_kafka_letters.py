@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -14,14 +13,12 @@ __all__ = ["Message", "message_of"]
 #: Value, key and headers, as `KafkaProducer.send` takes them.
 Message: TypeAlias = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 
-#: Every topic takes a message of so many bytes.
-_SMALL: Final = 32 * 1024
 #: How much is kept of a key, and of what a plugin has said, where not all of it fits.
 _KEY_BYTES: Final = 1024
 _WORDS: Final = 2048
 
 
-def message_of(letter: DeadLetter, largest: Callable[[], int]) -> Message:
+def message_of(letter: DeadLetter, limit: int) -> Message:
     """The message of a dead letter: the record's bytes, key and headers, and what happened.
 
     What happened makes it larger than the record was, so of one near the limit of its own topic it
@@ -33,12 +30,12 @@ def message_of(letter: DeadLetter, largest: Callable[[], int]) -> Message:
     ----------
     letter
         The letter.
-    largest
-        Gives how many bytes a message may have; asked only where one is large.
+    limit
+        How many bytes a batch with this one message may have.
     """
     message = _whole(letter)
     size = _size(message)
-    if size <= _SMALL or size <= (limit := largest()):
+    if size <= limit:
         return message
     key, text = letter.record_key, letter.key
     bare = replace(
