@@ -22,6 +22,8 @@ fi
 endef
 
 # $(1): the folder of the environment. $(2): what to install into it. uv is quicker, pip the fallback.
+# Both compile: Ray starts a dozen processes at once, none of which would find what another compiles,
+# and where PYTHONDONTWRITEBYTECODE is set all would do so at every start.
 define install
 $(find_python); \
 if ! $(1)/bin/python -m pip --version >/dev/null 2>&1; then \
@@ -32,10 +34,11 @@ if ! $(1)/bin/python -m pip --version >/dev/null 2>&1; then \
 fi; \
 echo "Installing into $(1): $(2)"; \
 $(1)/bin/python -m pip install --quiet --disable-pip-version-check uv \
-  && $(1)/bin/python -m uv pip install --quiet --python $(1)/bin/python $(2) \
+  && $(1)/bin/python -m uv pip install --quiet --compile-bytecode --python $(1)/bin/python $(2) \
   || { echo "uv could not; trying pip"; \
     $(1)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1' \
-    && $(1)/bin/python -m pip install --quiet --disable-pip-version-check $(2); }
+    && $(1)/bin/python -m pip install --quiet --disable-pip-version-check $(2); } \
+  && $(1)/bin/python -m compileall -q engine plugins
 @touch $@
 endef
 
