@@ -8,7 +8,8 @@ started at once, while pairs of events go on. From the kill to the first predict
 was sent after it, less the session time-out of the group, for which the broker holds the partitions
 back. The same with hardly anything to read again leaves the start of a process and the joining of a
 group; the same with one key a partition says what the keys cost; and `approximate` has a note of
-every key to read besides. A member with a `group_instance_id` that comes back under it is given its
+every key to read besides. All of it is read while the group still waits for the dead engine, so it
+counts how long that is. A member with a `group_instance_id` that comes back under it is given its
 partitions at once.
 
 A broker is started (Java and Maven), or SENSORIUM_TEST_KAFKA names one. Broker, engine and feeder
@@ -35,7 +36,8 @@ from sensorium.demo._broker import kafka_broker
 from sensorium.plugin import Payload
 from sensorium.wire import Envelope, write_envelope
 
-SESSION_SECONDS = 6
+#: The default of the source.
+SESSION_SECONDS = 15
 #: All that is read again has to be younger than this.
 MAX_DELAY_SECONDS = 300
 _PATIENCE = 180
@@ -49,12 +51,14 @@ class Pause:
     keys: int
     policy: str
     member: str | None
+    session: int
+    """The session time-out, in seconds."""
     seconds: float
     """From the kill to the first new prediction."""
 
     @property
     def beyond_session(self) -> float:
-        return self.seconds - SESSION_SECONDS
+        return self.seconds - self.session
 
 
 class Feeder:
@@ -115,7 +119,13 @@ class Reader:
 
 
 def pause(
-    broker: Broker, delivery: str, records: int, keys: int, policy: str, member: str | None
+    broker: Broker,
+    delivery: str,
+    session: int,
+    records: int,
+    keys: int,
+    policy: str,
+    member: str | None,
 ) -> Pause:
     """Fill, read, kill, and wait."""
     topics = {name: broker.topic(stamp="LogAppendTime") for name in STREAMS}
@@ -125,8 +135,8 @@ def pause(
         fields["sink"]["carry"] = broker.topic(cleanup="compact")
     if member is not None:
         fields["source"]["group_instance_id"] = member
-    fields["source"]["session_timeout"] = f"{SESSION_SECONDS}s"
-    fields["sink"]["transaction_timeout"] = f"{SESSION_SECONDS}s"
+    fields["source"]["session_timeout"] = f"{session}s"
+    fields["sink"]["transaction_timeout"] = f"{min(session, 10)}s"
     for stream in fields["streams"].values():
         stream["max_delay"] = f"{MAX_DELAY_SECONDS}s"
     part = ("serve", json.dumps(fields))
@@ -151,7 +161,7 @@ def pause(
                 feeder.pair(number % keys)
                 feeder.flush()
                 number += 1
-            return Pause(records, keys, policy, member, time.monotonic() - killed_at)
+            return Pause(records, keys, policy, member, session, time.monotonic() - killed_at)
     finally:
         feeder.close()
         reader.close()
@@ -162,6 +172,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--records", type=int, default=300_000, help="to read again (300000)")
     parser.add_argument("--keys", type=int, default=100_000, help="of them (default 100000)")
     parser.add_argument("--repeat", type=int, default=3, help="repetitions (default 3)")
+    parser.add_argument(
+        "--session", type=int, default=SESSION_SECONDS, help="session time-out, in s (default 15)"
+    )
     parser.add_argument("--delivery", default="exactly_once", help="exactly_once by default")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers, too")
     parser.add_argument("--part", help=argparse.SUPPRESS)
@@ -184,7 +197,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             cases["many keys, carried"] = (given.records, given.keys, "approximate", None)
         for name, case in cases.items():
             records, keys, *_ = case
-            pauses = [pause(broker, given.delivery, *case) for _ in range(given.repeat)]
+            pauses = [
+                pause(broker, given.delivery, given.session, *case) for _ in range(given.repeat)
+            ]
             found[name] = [asdict(it) for it in pauses]
             print(
                 f"  {name:<22} {records:>8,} records of {keys:>7,} keys: "

@@ -27,6 +27,9 @@ class Noting:
     def assigned(self, stored: Mapping[int, Cut | None]) -> None:
         self.stored = dict(stored)
 
+    def foreseen(self, stored: Mapping[int, Cut]) -> None:
+        pass
+
     def revoked(self, numbers: Collection[int]) -> None:
         self.stored = {}
 

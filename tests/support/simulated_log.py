@@ -7,7 +7,6 @@ every poll, and the world's random numbers say who goes on. So a run is determin
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,6 +49,8 @@ class World:
     """How probable a crash, and a failed commit, is at each point where it may happen."""
     stale: float = 0.0
     """How probable it is that a member is told an older cut than the stored one."""
+    foresight: float = 0.0
+    """How probable it is that a new member is told what it may be granted."""
     stale_rng: random.Random = field(default_factory=lambda: random.Random("stale"))
     now: int = 0
     outputs: list[Prediction] = field(default_factory=list)
@@ -144,6 +145,8 @@ class SimulatedSource(Source):
         self.granted: list[int] | None = None
         self.owned: list[int] = []
         self.dead = False
+        #: Up to where what was foreseen is read before it is granted.
+        self._until: dict[TopicPartition, int] = {}
         world.members.append(self)
         world.share_out()
 
@@ -160,6 +163,16 @@ class SimulatedSource(Source):
 
     def join(self, assignee: Assignee) -> None:
         self._assignee = assignee
+        world = self._world
+        if not (world.foresight and world.chance(world.foresight)):
+            return
+        numbers = [number for number in world.numbers if world.chance(0.7)]
+        cuts = {number: cut for number, cut in world.stored(numbers).items() if cut is not None}
+        for cut in cuts.values():
+            for place, position in cut.positions.items():
+                self._positions[place] = position.offset
+                self._until[place] = position.next
+        assignee.foreseen(cuts)
 
     def danger(self) -> None:
         """A point at which the process may die."""
@@ -183,7 +196,7 @@ class SimulatedSource(Source):
                 return Batch()
             world.join(self)
         if self in world.joined and self.granted is None:
-            return Batch()
+            return Batch(ahead=self._read_ahead())
         if self.granted is not None:
             self.owned, self.granted = self.granted, None
             self.generation = world.generation
@@ -194,6 +207,7 @@ class SimulatedSource(Source):
     def _tell(self) -> None:
         """Tell the assignee what it reads, from the stored cuts on."""
         world = self._world
+        self._until = {}
         before = (self._positions, self._newest)
         self._positions, self._newest = {}, {}
         answers = {number: world.answer(number) for number in self.owned}
@@ -238,6 +252,17 @@ class SimulatedSource(Source):
             if self._positions[place] == end and world.chance(0.7):
                 progress[place] = world.now - world.margin
         return Batch(records, progress, positions=positions)
+
+    def _read_ahead(self) -> list[Record]:
+        records = []
+        for place, until in self._until.items():
+            count = self._world.rng.choice([0, 1, 5, 20])
+            entries = self._world.partitions[place][self._positions[place] : until][:count]
+            for entry in entries:
+                self._positions[place] += 1
+                if entry.record is not None:
+                    records.append(self._stamp(place, entry))
+        return records
 
     def _stamp(self, place: TopicPartition, entry: Entry) -> Record:
         arrived = max(self._newest.get(place, entry.stamped), entry.stamped)
@@ -355,41 +380,3 @@ class SimulatedSink(Sink):
 
     def close(self) -> None:
         self._predictions, self._letters = [], []
-
-
-class Process:
-    """One engine process: what `make` gives is run on a thread, which goes on when it is told."""
-
-    def __init__(self, make: Callable[[Callable[[], None]], Any]) -> None:
-        self._go = threading.Semaphore(0)
-        self._back = threading.Semaphore(0)
-        self._make = make
-        self.executor: Any = None
-        self.done = False
-        self.error: BaseException | None = None
-        self.crashed = False
-        self.summary: Any = None
-        self._thread = threading.Thread(target=self._main, daemon=True)
-        self._thread.start()
-
-    def step(self) -> None:
-        """Let it run until it gives way again, or ends."""
-        self._go.release()
-        assert self._back.acquire(timeout=60), "a simulated process does not give way"
-
-    def _give_way(self) -> None:
-        self._back.release()
-        self._go.acquire()
-
-    def _main(self) -> None:
-        self._go.acquire()
-        try:
-            self.executor = self._make(self._give_way)
-            self.summary = self.executor.run()
-        except Crash:
-            self.crashed = True
-        except BaseException as error:
-            self.error = error
-        finally:
-            self.done = True
-            self._back.release()

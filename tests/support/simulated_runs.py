@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from simulated_cases import Case, make_pipeline
-from simulated_log import Process, SimulatedSink, SimulatedSource, World
+from simulated_log import Crash, SimulatedSink, SimulatedSource, World
 
 from sensorium.host import PluginHost
 from sensorium.plugin import TaskOutput
@@ -52,6 +54,44 @@ class LazyFlight:
         pass
 
 
+class Process:
+    """One engine process: what `make` gives is run on a thread, which goes on when it is told."""
+
+    def __init__(self, make: Callable[[Callable[[], None]], Any]) -> None:
+        self._go = threading.Semaphore(0)
+        self._back = threading.Semaphore(0)
+        self._make = make
+        self.executor: Any = None
+        self.done = False
+        self.error: BaseException | None = None
+        self.crashed = False
+        self.summary: Any = None
+        self._thread = threading.Thread(target=self._main, daemon=True)
+        self._thread.start()
+
+    def step(self) -> None:
+        """Let it run until it gives way again, or ends."""
+        self._go.release()
+        assert self._back.acquire(timeout=60), "a simulated process does not give way"
+
+    def _give_way(self) -> None:
+        self._back.release()
+        self._go.acquire()
+
+    def _main(self) -> None:
+        self._go.acquire()
+        try:
+            self.executor = self._make(self._give_way)
+            self.summary = self.executor.run()
+        except Crash:
+            self.crashed = True
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.done = True
+            self._back.release()
+
+
 @dataclass
 class Verdict:
     """What crashes left of a run."""
@@ -68,11 +108,16 @@ class Verdict:
 
 
 def run_case(
-    case: Case, seed: int, delivery: str, danger: float = 0.02, stale: float = 0.0
+    case: Case,
+    seed: int,
+    delivery: str,
+    danger: float = 0.02,
+    stale: float = 0.0,
+    foresight: float = 0.0,
 ) -> Verdict:
     """Run the pipeline in one or two processes that die, come back and lose partitions."""
     rng = random.Random(seed)
-    world = World(rng, case.partitions, case.margin, danger, stale)
+    world = World(rng, case.partitions, case.margin, danger, stale, foresight)
     pipeline = make_pipeline(case, delivery)
     host = PluginHost(entry_points=[], modules=[])
     made: list[SimulatedSource] = []

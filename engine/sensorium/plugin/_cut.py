@@ -121,6 +121,14 @@ class Assignee(Protocol):
         """
         ...
 
+    def foreseen(self, stored: Mapping[int, Cut]) -> None:
+        """These partition numbers will probably be assigned, from these stored cuts.
+
+        Told before the first assignment, by a source that has to wait for it. Until then it gives
+        what the cuts cover as `Batch.ahead`.
+        """
+        ...
+
     def revoked(self, numbers: Collection[int]) -> None:
         """These will be read by another process once this returns; cuts can still be committed."""
         ...

@@ -67,12 +67,15 @@ class Batch:
     positions
         Per topic-partition that has been read further than its last record says (what lies there
         was aborted, or is gone), the offset that is read next.
+    ahead
+        In log order per topic-partition, records that the cuts of `Assignee.foreseen` cover.
     """
 
     records: Sequence[Record] = ()
     progress: Mapping[TopicPartition, int] = field(default_factory=dict)
     ended: bool = False
     positions: Mapping[TopicPartition, int] = field(default_factory=dict)
+    ahead: Sequence[Record] = ()
 
 
 class Source(ABC):

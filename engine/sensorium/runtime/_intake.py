@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from time import perf_counter_ns
 
 from sensorium.align import Aligner, Carry, horizon, late_letter
+from sensorium.errors import RunError
 from sensorium.events import AlignedSet, DeadLetter, Event, Fate
 from sensorium.host import Pipeline
 from sensorium.plugin import Batch, Cut, Record, Sink, Source, TopicPartition
@@ -69,6 +70,8 @@ class Intake:
         self._horizon = horizon(pipeline.policy, self._specs.values())
         self._fingerprint = alignment_fingerprint(pipeline)
         self._lanes: dict[int, Lane] = {}
+        #: Of partition numbers that will probably be assigned, while that is waited for.
+        self._foreseen: dict[int, Lane] = {}
         #: Terminal fates of partition numbers that are no longer read here.
         self._past: Counter[Fate] = Counter()
         #: Sets that were given up there.
@@ -101,6 +104,7 @@ class Intake:
             watch([], letters)
 
     def _take(self, batch: Batch, watch: Watch) -> Iterator[list[AlignedSet]]:
+        self._read_ahead(batch.ahead)
         fresh: list[Record] = []
         again: list[Record] = []
         for record in batch.records:
@@ -110,7 +114,7 @@ class Intake:
         for place, offset in batch.positions.items():
             if place.partition in self._lanes:
                 self._lanes[place.partition].stands_at(place, offset)
-        self._replay(again)
+        self._replay(again, self._lanes)
         for lane in self._lanes.values():
             if lane.caught_up:
                 fresh += self._restore(lane)
@@ -158,10 +162,15 @@ class Intake:
 
     # A restart: what a stored cut covers is read again, and nothing of it is given again.
 
-    def _replay(self, records: Sequence[Record]) -> None:
+    def _replay(self, records: Sequence[Record], lanes: Mapping[int, Lane]) -> None:
         if records:
             for partition, step in _steps(self._ingest.read(records, again=True).items):
-                _apply(self._lanes[partition].aligner, step)
+                _apply(lanes[partition].aligner, step)
+
+    def _read_ahead(self, records: Sequence[Record]) -> None:
+        lanes = self._foreseen
+        again = [it for it in records if it.partition in lanes and lanes[it.partition].read(it)]
+        self._replay(again, lanes)
 
     def _restore(self, lane: Lane) -> Sequence[Record]:
         """Go on where the stored cut was made; gives what has been read beyond it."""
@@ -176,11 +185,28 @@ class Intake:
 
     # Which partition numbers are read here.
 
+    def foresee(self, stored: Mapping[int, Cut]) -> None:
+        """Read again what these cuts cover, in case that the partition numbers are assigned."""
+        self._foreseen = {}
+        try:
+            notes = {} if self._carrier is None else self._carrier.carried(stored)
+        except RunError:
+            return  # it may not even be ours; if it is, it is told when it is assigned
+        for number, cut in stored.items():
+            lane = self._make(number)
+            if cut.fingerprint != self._fingerprint or cut.positions.keys() != set(lane.places):
+                continue
+            if self._carrier is not None:
+                lane.carry_on(read_notes(notes.get(number, {}), cut, self._fingerprint))
+            if lane.torn is None:  # else somebody has just written notes, and another cut
+                lane.go_on_from(cut)
+                self._foreseen[number] = lane
+
     def assign(self, stored: Mapping[int, Cut | None]) -> None:
         """Read these partition numbers, each from its stored cut, and no others.
 
         One that is read already, and whose newest committed cut is the stored one, goes on as if
-        nothing had happened.
+        nothing had happened; so does one that was foreseen with the stored cut.
 
         Raises
         ------
@@ -188,6 +214,7 @@ class Intake:
             If a cut is not whole.
         """
         self.forget(self._lanes.keys() - stored.keys())
+        foreseen, self._foreseen = self._foreseen, {}
         offsets: dict[TopicPartition, int] = {}
         times: dict[int, int] = {}
         fresh: dict[int, Cut | None] = {}
@@ -198,6 +225,11 @@ class Intake:
             else:
                 fresh[number] = cut
         self.forget(fresh)
+        for number, lane in foreseen.items():
+            if number in fresh and lane.stored == fresh[number]:
+                self._lanes[number] = lane
+                offsets.update(lane.offsets)
+                del fresh[number]
         notes = {} if self._carrier is None else self._carrier.carried(fresh)
         for number, cut in fresh.items():
             lane = self._new(number)
@@ -294,6 +326,10 @@ class Intake:
         return sum(lane.carried_keys for lane in list(self._lanes.values()))
 
     def _new(self, number: int) -> Lane:
+        lane = self._lanes[number] = self._make(number)
+        return lane
+
+    def _make(self, number: int) -> Lane:
         carry = None if self._carrier is None else Carry(self._horizon)
         aligner = Aligner(
             self._pipeline.policy,
@@ -303,9 +339,7 @@ class Intake:
             carry=carry,
             **self._pipeline.limits,
         )
-        lane = Lane(number, aligner, self._horizon, self._fingerprint, self._topics, carry)
-        self._lanes[number] = lane
-        return lane
+        return Lane(number, aligner, self._horizon, self._fingerprint, self._topics, carry)
 
 
 def _steps(items: Iterable[tuple[int, Item]]) -> Iterator[tuple[int, list[Event] | Item]]:

@@ -226,6 +226,10 @@ class Line:
         self._health.partitions = len(stored)
         self._journal.assigned(sorted(stored))
 
+    def foreseen(self, stored: Mapping[int, Cut]) -> None:
+        """Read ahead what these cuts cover; see `Assignee.foreseen`."""
+        self._intake.foresee(stored)
+
     def revoked(self, numbers: Collection[int]) -> None:
         """Commit what has been read of these partition numbers; see `Assignee.revoked`."""
         self._delivery.share_out()
@@ -337,10 +341,9 @@ class Line:
         return not self._outbox and not self._delivery.uncovered
 
     def _launching(self, sets: int) -> None:
-        meters = self._tally.meters
-        if not meters.in_flight:
+        if not self._tally.meters.in_flight:
             self._health.models(sets)
-        meters.launched(sets)
+        self._tally.meters.launched(sets)
 
     def _land(self) -> None:
         for item in self._outbox.take():
@@ -360,9 +363,7 @@ class Line:
         tally.spent("fuse", worked.fuse_ns)
         tally.meters.landed(batch.sets, len(worked.fused.rows))
         self._health.models(tally.meters.in_flight)
-        for aligned in batch.sets:
-            for stream, reason in aligned.absent.items():
-                tally.absences[stream][reason.value] += 1
+        tally.absent(batch.sets)
         if worked.model is not None and worked.model != self._model:
             self._model = worked.model
             self._journal.model_changed(worked.model)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from sensorium.events import AlignedSet
 from sensorium.observe import STAGES, Meters
 from sensorium.plugin import TopicPartition
 
@@ -184,6 +185,12 @@ class Tally:
         """Note a commit that was done, and how long it took."""
         self.commits["done"] += 1
         self.meters.committed(nanoseconds)
+
+    def absent(self, sets: Iterable[AlignedSet]) -> None:
+        """Note which streams sets that were predicted do without, and why."""
+        for aligned in sets:
+            for stream, reason in aligned.absent.items():
+                self.absences[stream][reason.value] += 1
 
     def spent(self, stage: str, nanoseconds: int) -> None:
         """Note the time of one call of a stage."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from typing import Any, ClassVar, Final
 
 from sensorium.durations import INFINITY, Duration
@@ -13,8 +12,8 @@ from sensorium.errors import CommitError, RunError
 from sensorium.plugin import Assignee, Batch, Cut, Record, Source, TopicPartition
 from sensorium_plugins._kafka import kafka_errors
 from sensorium_plugins._kafka_ends import KafkaEnds
-from sensorium_plugins._kafka_limits import insist
 from sensorium_plugins._kafka_log import KafkaLog
+from sensorium_plugins.sources._kafka_ahead import ReadAhead
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
 from sensorium_plugins.sources._kafka_consumer import (
     open_consumer,
@@ -25,7 +24,7 @@ from sensorium_plugins.sources._kafka_consumer import (
 )
 from sensorium_plugins.sources._kafka_cuts import confirm_cuts, stored_cuts
 from sensorium_plugins.sources._kafka_places import KafkaPlace
-from sensorium_plugins.sources._kafka_start import offsets_at, start_offsets
+from sensorium_plugins.sources._kafka_start import check_counts, offsets_at, start_offsets
 
 __all__ = ["KafkaSource"]
 
@@ -72,6 +71,8 @@ class KafkaSource(Source):
         self._assignee: Assignee | None = None
         self._places: dict[TopicPartition, KafkaPlace] = {}
         self._before: dict[TopicPartition, KafkaPlace] = {}
+        #: What a killed process had, until partition numbers are assigned.
+        self._ahead: ReadAhead | None = None
         #: Stored cuts as they were told, until the first commit.
         self._told: dict[int, Cut | None] = {}
         self._paused: frozenset[TopicPartition] = frozenset()
@@ -111,7 +112,7 @@ class KafkaSource(Source):
         self._open()
         with kafka_errors(self.config, "reading"):
             try:
-                fetched = poll(self._consumer, limit, timeout)
+                fetched = poll(self._consumer, limit, 0 if self._reads_ahead() else timeout)
             finally:
                 error, self._error = self._error, None
                 if error is not None:
@@ -124,7 +125,9 @@ class KafkaSource(Source):
                 records += self._places[place].give(fetched.get(place, ()), now)
         if waiting or any(state.waits for state in self._places.values()):
             self._apply_pauses()
-        return Batch(records, self._progress(set(fetched)), positions=self._reached())
+        early = self._reads_ahead()  # unless partition numbers have just been assigned
+        ahead = early.poll(limit, timeout, now) if early else ()
+        return Batch(records, self._progress(set(fetched)), positions=self._reached(), ahead=ahead)
 
     def pause(self, places: Collection[TopicPartition]) -> bool:
         """From now on give no records of these, and of all others; polling goes on."""
@@ -150,6 +153,8 @@ class KafkaSource(Source):
     def close(self) -> None:
         """Leave the group and the brokers; there is no way back."""
         self._closed = True
+        if self._ahead is not None:
+            self._ahead.close()
         consumer, self._consumer = self._consumer, None
         if self._listener is not None:
             self._listener.close()
@@ -189,9 +194,10 @@ class KafkaSource(Source):
 
         for place, offset in offsets.items():
             if place in self._before:
+                # A number that was foreseen may still have to be read up to its cut.
+                self._before[place].until = self._places[place].until
                 self._places[place] = self._before[place]
                 self._places[place].forget_waiting()
-            self._places[place].until = None
             self._consumer.seek(Place(*place), offset)
 
     def seek_to_time(self, times: Mapping[int, int]) -> None:
@@ -255,6 +261,11 @@ class KafkaSource(Source):
         assert self._assignee is not None
         self._check()
         self._before = self._places
+        if self._ahead is not None:
+            self._before = self._ahead.places
+            self._ahead.tell()
+            self._ahead.close()
+            self._ahead = None
         self._places = {
             place: KafkaPlace()
             for place in (TopicPartition(topic, it) for topic in self.topics for it in numbers)
@@ -298,6 +309,9 @@ class KafkaSource(Source):
 
     # Where it is read.
 
+    def _reads_ahead(self) -> ReadAhead | None:
+        return None if self._ahead is None or self._ahead.finished else self._ahead
+
     def _open(self) -> None:
         if self._consumer is not None:
             return
@@ -311,6 +325,9 @@ class KafkaSource(Source):
             else:
                 from sensorium_plugins.sources._kafka_listener import GroupListener
 
+                self._ahead = ReadAhead.of_predecessor(self.config, self.topics)
+                if self._ahead is not None and self._assignee is not None:
+                    self._assignee.foreseen(self._ahead.cuts)
                 self._listener = GroupListener(self, self._consumer)
                 self._consumer.subscribe(list(self.topics), listener=self._listener)
         except BaseException:
@@ -339,24 +356,7 @@ class KafkaSource(Source):
             self._places[place].until = offset
 
     def _check(self) -> None:
-        with kafka_errors(self.config, "listing partitions"):
-            counts = {
-                # It is asked when partitions are assigned, too, as when brokers restart.
-                topic: len(insist(partial(self._consumer.partitions_for_topic, topic)) or ())
-                for topic in self.topics
-            }
-        missing = [topic for topic, count in counts.items() if not count]
-        if missing:
-            raise RunError(
-                f"Kafka at {self.config.bootstrap_servers}: there is no topic "
-                f"{', '.join(missing)}; create it, or correct the stream's `topic`"
-            )
-        if len(set(counts.values())) > 1:
-            said = ", ".join(f"{topic} {count}" for topic, count in counts.items())
-            raise RunError(
-                f"streams that are aligned need topics with equal numbers of partitions; there "
-                f"are {said}"
-            )
+        check_counts(self._consumer, self.config, self.topics)
 
     # How far it has been read.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from sensorium_plugins._kafka_limits import insist
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
 
 __all__ = [
+    "member_client_id",
     "open_consumer",
     "pause_only",
     "poll",
@@ -26,6 +28,14 @@ __all__ = [
 _LOG = logging.getLogger("sensorium.ingest")
 
 _MS: Final = 1_000_000
+
+
+def member_client_id() -> str:
+    """What a member of a group calls itself: the same for every process of one host or container.
+
+    So whoever takes the place of a killed one finds out what that had been assigned.
+    """
+    return f"sensorium-{socket.gethostname()}"
 
 
 def open_consumer(config: KafkaSourceConfig) -> Any:
@@ -51,6 +61,7 @@ def open_consumer(config: KafkaSourceConfig) -> Any:
         session = int(config.session_timeout) // _MS
         grouped = {
             "group_id": config.group,
+            "client_id": member_client_id(),
             "group_instance_id": config.group_instance_id,
             "partition_assignment_strategy": [NumberAssignor()],
             "session_timeout_ms": session,
@@ -59,8 +70,7 @@ def open_consumer(config: KafkaSourceConfig) -> Any:
         }
     with kafka_errors(config, "connecting"):
         consumer = KafkaConsumer(
-            **config.settings(),
-            **grouped,
+            **{**config.settings(), **grouped},
             enable_auto_commit=False,
             isolation_level="read_committed",
             auto_offset_reset="earliest",

@@ -1,18 +1,48 @@
-"""Where the Kafka source begins to read what no cut tells of."""
+"""What the Kafka source reads: the topics, and where it begins what no cut tells of."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
+from sensorium.errors import RunError
 from sensorium.plugin import TopicPartition
 from sensorium_plugins._kafka import kafka_errors
 from sensorium_plugins._kafka_limits import insist
 from sensorium_plugins.sources._kafka_config import KafkaSourceConfig
 
-__all__ = ["offsets_at", "start_offsets"]
+__all__ = ["check_counts", "offsets_at", "start_offsets"]
 
 _MS: Final = 1_000_000
+
+
+def check_counts(consumer: Any, config: KafkaSourceConfig, topics: Sequence[str]) -> None:
+    """Insist on topics that are there and have equal numbers of partitions.
+
+    Raises
+    ------
+    RunError
+        If they have not, or the brokers do not say.
+    """
+    with kafka_errors(config, "listing partitions"):
+        counts = {
+            # It is asked when partitions are assigned, too, as when brokers restart.
+            topic: len(insist(partial(consumer.partitions_for_topic, topic)) or ())
+            for topic in topics
+        }
+    missing = [topic for topic, count in counts.items() if not count]
+    if missing:
+        raise RunError(
+            f"Kafka at {config.bootstrap_servers}: there is no topic {', '.join(missing)}; "
+            "create it, or correct the stream's `topic`"
+        )
+    if len(set(counts.values())) > 1:
+        said = ", ".join(f"{topic} {count}" for topic, count in counts.items())
+        raise RunError(
+            f"streams that are aligned need topics with equal numbers of partitions; there are "
+            f"{said}"
+        )
 
 
 def start_offsets(

@@ -22,6 +22,7 @@ from sensorium.align import Carry, horizon
 from sensorium.errors import RunError
 from sensorium.plugin import Cut, CutPosition, Source, TopicPartition
 from sensorium.runtime._delivery import Delivery
+from sensorium.runtime._intake import Intake
 from sensorium.runtime._lane import Lane, Marked
 from sensorium.runtime._outbox import Outbox
 
@@ -68,6 +69,38 @@ def test_crashes_change_nothing_where_state_is_carried(
 @pytest.mark.parametrize("seed", range(RUNS // 3))
 def test_a_cut_that_is_told_too_late_repeats_nothing(seed: int, delivery: str) -> None:
     assert run_case(make_case(seed), seed, delivery, stale=0.2).faults == 0
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_what_is_read_ahead_of_an_assignment_changes_nothing(seed: int, delivery: str) -> None:
+    verdict = run_case(make_case(seed), seed, delivery, foresight=0.8)
+    assert verdict.crashes
+    assert verdict.faults == 0, verdict
+
+
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_what_is_carried_is_read_ahead_too(seed: int) -> None:
+    case = make_case(seed, carries=True)
+    stale = 0.1 if seed % 3 == 0 else 0.0
+    verdict = run_case(case, seed, "exactly_once", stale=stale, foresight=0.8)
+    assert verdict.crashes
+    assert verdict.faults == 0, verdict
+
+
+def test_what_was_read_ahead_up_to_another_cut_must_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assign = Intake.assign
+
+    def believing(intake: Intake, stored: Mapping[int, Cut | None]) -> None:
+        for number, lane in intake._foreseen.items():
+            lane.stored = stored.get(number)
+        assign(intake, stored)
+
+    monkeypatch.setattr(Intake, "assign", believing)
+    verdicts = [run_case(make_case(it), it, "exactly_once", foresight=0.8) for it in range(8)]
+    assert any(verdict.faults for verdict in verdicts)
 
 
 def test_without_a_look_before_the_first_commit_it_would(monkeypatch: pytest.MonkeyPatch) -> None:
