@@ -5,6 +5,8 @@
 In one run on one Ray: (a) one handle call per set, 64 of them under way; (b) the engine, from a
 recording to a file; (c) the bare model on batches that are made already, in one process. The tiny
 model costs nothing but calls; the other one some 5 ms of a CPU a batch of 64. Numbers are sets/s.
+"bare beside" is (c) while another process keeps one more core busy, as the engine does: cores share
+caches, memory and clock rate.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -145,6 +148,19 @@ def bare(pipeline: Any, batches: int) -> float:
     return batches * BATCH / (time.perf_counter() - start)
 
 
+@contextmanager
+def another_core_busy() -> Iterator[None]:
+    """A loop of Python in a process of its own."""
+    loop = "while True:\n    sum(map(abs, range(10_000)))"
+    process = subprocess.Popen([sys.executable, "-c", loop])
+    try:
+        time.sleep(0.2)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def rounds_for(seconds: float) -> int:
     """How many multiplications take so long here."""
     matrix = np.full((64, 64), 1e-3)
@@ -162,19 +178,23 @@ def throughput(folder: Path, sets: int, repeats: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for model, config in {"tiny": {}, "5 ms": {"rounds": rounds_for(0.005)}}.items():
         pipeline = pipeline_for(folder, recording, "max", **config)
-        rows: dict[str, list[float]] = {"bare": [], "engine": [], "naive": []}
+        rows: dict[str, list[float]] = {"bare": [], "bare beside": [], "engine": [], "naive": []}
         for _ in range(repeats):
-            rows["bare"].append(bare(pipeline, 2000 if model == "tiny" else 100))
+            batches = 2000 if model == "tiny" else 200
+            rows["bare"].append(bare(pipeline, batches))
+            with another_core_busy():
+                rows["bare beside"].append(bare(pipeline, batches))
             summary = engine(pipeline)
             rows["engine"].append(summary.sets / summary.seconds)
             say(model, {name: it[-1:] for name, it in rows.items()}, summary)
             if model == "tiny":
-                rows["naive"].append(naive(pipeline, 500))
+                rows["naive"].append(naive(pipeline, 2000))
                 say(model, {"naive": rows["naive"][-1:]})
         found[model] = {name: float(np.median(it)) for name, it in rows.items() if it}
         if model == "tiny":
             found[model]["engine / naive"] = found[model]["engine"] / found[model]["naive"]
-        found[model]["engine / bare"] = found[model]["engine"] / found[model]["bare"]
+        for limit in ("bare", "bare beside"):
+            found[model][f"engine / {limit}"] = found[model]["engine"] / found[model][limit]
     return found
 
 

@@ -24,7 +24,7 @@ __all__ = ["Outbox"]
 
 #: How many micro-batches go through the models as one, at most, where they had to wait for room:
 #: what one costs by itself, 2 to 3 ms for the call of a deployment, is then paid once for all.
-_TOGETHER: Final = 4
+_TOGETHER: Final = 8
 #: How long they may take together, by how long those before took. A slow model gains nothing by it,
 #: and would keep its results for longer.
 _TOGETHER_NS: Final = 200_000_000
@@ -55,7 +55,7 @@ class Outbox:
     turn, everything before it has come out, and nothing that was put in after it. The models
     are never drained for a marker; it only ends the micro-batch that is being filled.
 
-    A micro-batch that is full and has no room in the flight goes on to take sets, up to four times
+    A micro-batch that is full and has no room in the flight goes on to take sets, up to eight times
     as many where the models are quick. A model still gets `size` at a time: the stages cut it.
 
     Parameters

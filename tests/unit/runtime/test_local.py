@@ -165,7 +165,7 @@ def test_what_waited_for_a_slow_model_still_gets_to_it_in_calls_of_its_size(
     size = pipeline.config.runtime.batch.size
     _, sink, _ = execute([kit.record(s, float(t), t) for t in range(100) for s in "ab"], pipeline)
     assert results(sink) == [2.0 * t for t in range(100)]
-    assert max(together) == 4 * size
+    assert max(together) == 8 * size
     assert max(calls) == size
 
 

@@ -79,9 +79,9 @@ def test_with_room_a_full_micro_batch_goes_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sets", "then"), [(3, []), (4, [4]), (7, [7]), (16, [16]), (17, [16]), (20, [16, 4])]
+    ("sets", "then"), [(3, []), (4, [4]), (7, [7]), (32, [32]), (33, [32]), (36, [32, 4])]
 )
-def test_what_waits_for_room_goes_as_one_up_to_four_micro_batches(
+def test_what_waits_for_room_goes_as_one_up_to_eight_micro_batches(
     sets: int, then: list[int]
 ) -> None:
     room = Room(limit=1)
@@ -94,7 +94,7 @@ def test_what_waits_for_room_goes_as_one_up_to_four_micro_batches(
     assert room.submitted == [SIZE, *then]
 
 
-@pytest.mark.parametrize(("milliseconds", "then"), [(50, 16), (70, 8), (150, 4), (900, 4)])
+@pytest.mark.parametrize(("milliseconds", "then"), [(25, 32), (50, 16), (70, 8), (900, 4)])
 def test_slow_models_get_no_more_as_one_than_they_take_in_a_while(
     milliseconds: int, then: int
 ) -> None:
@@ -103,7 +103,7 @@ def test_slow_models_get_no_more_as_one_than_they_take_in_a_while(
     fill(outbox, range(SIZE))
     room.land()
     list(outbox.take())
-    fill(outbox, range(SIZE, 6 * SIZE))
+    fill(outbox, range(SIZE, 10 * SIZE))
     room.land()
     list(outbox.take())
     outbox.launch()
@@ -178,4 +178,4 @@ def test_the_order_is_kept(limit: int, steps: list[str]) -> None:
         take()
     assert out == put
     assert (outbox.sets, outbox.bytes) == (0, 0)
-    assert max(room.submitted, default=0) <= 4 * SIZE
+    assert max(room.submitted, default=0) <= 8 * SIZE

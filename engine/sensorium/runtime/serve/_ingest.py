@@ -343,7 +343,9 @@ class IngestReplica:
             host,
             source,
             sink,
-            ThreadFlight(self._work, self._flights, self._flights),
+            # One waits for a thread, so that it begins when another has ended, and not when the
+            # line comes by.
+            ThreadFlight(self._work, self._flights, self._flights + 1),
             ahead=ahead_of(pipeline, self._work),
             until_end=order.until_end,
             on_predictions=hand_back if order.sets else None,
