@@ -20,7 +20,9 @@ __all__ = [
     "KafkaConnection",
     "admin_client",
     "inner_parts_known",
+    "is_lasting",
     "kafka_errors",
+    "run_error",
 ]
 
 #: What brokers take in one request (`socket.request.max.bytes`) where they are not told otherwise.
@@ -205,13 +207,46 @@ def kafka_errors(config: KafkaConnection, doing: str) -> Iterator[None]:
     try:
         yield
     except KafkaError as error:
-        check = ["the address, the network"]
-        if config.security_protocol.endswith("SSL"):
-            check.append("the certificates (ca_file)")
-        if config.sasl_mechanism is not None:
-            # A refusal often reaches the client as a connection that was closed.
-            check.append("the credentials")
-        raise RunError(
-            f"Kafka at {config.bootstrap_servers}: {doing} failed ({type(error).__name__}: "
-            f"{error}); check {', '.join(check)} and the rights"
-        ) from error
+        raise run_error(config, doing, error) from error
+
+
+def run_error(config: KafkaConnection, doing: str, error: Exception) -> RunError:
+    """What the client has raised, as an error that says where and what to look at."""
+    check = ["the address, the network"]
+    if config.security_protocol.endswith("SSL"):
+        check.append("the certificates (ca_file)")
+    if config.sasl_mechanism is not None:
+        # A refusal often reaches the client as a connection that was closed.
+        check.append("the credentials")
+    return RunError(
+        f"Kafka at {config.bootstrap_servers}: {doing} failed ({type(error).__name__}: "
+        f"{error}); check {', '.join(check)} and the rights"
+    )
+
+
+def is_lasting(error: Exception) -> bool:
+    """Whether an error comes again, however often it is tried, until somebody sees to it.
+
+    A right is missing, or a message is larger than its topic takes. That a topic is not there is
+    none of these: brokers that restart say so, too.
+    """
+    from kafka.errors import (
+        AuthorizationError,
+        InvalidTopicError,
+        MessageSizeTooLargeError,
+        PolicyViolationError,
+        RecordListTooLargeError,
+        UnsupportedVersionError,
+    )
+
+    return isinstance(
+        error,
+        (
+            AuthorizationError,
+            InvalidTopicError,
+            MessageSizeTooLargeError,
+            PolicyViolationError,
+            RecordListTooLargeError,
+            UnsupportedVersionError,
+        ),
+    )

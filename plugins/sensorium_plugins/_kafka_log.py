@@ -209,11 +209,14 @@ def _milliseconds(duration: Duration) -> str:
 
 
 def _topic(name: str, partitions: Sequence[Any], settings: Mapping[str, str]) -> Topic:
+    copies = min(len(one["replica_nodes"]) for one in partitions)
+    if not settings:  # as who has no right to see them is told
+        return Topic(name, len(partitions), copies, known=False)
     max_bytes = int(settings["retention.bytes"])
     return Topic(
         name,
         len(partitions),
-        min(len(one["replica_nodes"]) for one in partitions),
+        copies,
         settings["message.timestamp.type"] == "LogAppendTime",
         "compact" in settings["cleanup.policy"],
         _duration(settings["retention.ms"]),

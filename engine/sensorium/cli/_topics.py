@@ -94,6 +94,8 @@ def run(args: argparse.Namespace) -> int:
 def _words(topic: Topic) -> str:
     from sensorium.durations import format_duration
 
+    if not topic.known:
+        return f"{topic.partitions} partitions, settings not shown"
     stamp = "LogAppendTime" if topic.append_time else "CreateTime"
     kept = "compacted" if topic.compacted else f"kept for {format_duration(topic.retention)}"
     return f"{topic.partitions} partitions, {stamp}, {kept}"
@@ -109,17 +111,14 @@ def _describe(plan: TopicPlan) -> None:
         if topic is None:
             rows.append((one.wanted.name, one.role, "-", "-", "-", "-", "-", wanted))
             continue
-        rows.append(
-            (
-                topic.name,
-                one.role,
-                str(topic.partitions),
-                str(topic.replication),
+        settings = ("?", "?", "?")
+        if topic.known:
+            settings = (
                 "LogAppendTime" if topic.append_time else "CreateTime",
                 "compact" if topic.compacted else "delete",
                 format_duration(topic.retention),
-                wanted,
             )
-        )
+        counts = (str(topic.partitions), str(topic.replication))
+        rows.append((topic.name, one.role, *counts, *settings, wanted))
     print_table(rows)
     print(f"horizon: {format_duration(plan.horizon)}")

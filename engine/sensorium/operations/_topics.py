@@ -262,6 +262,22 @@ def _differences(one: PlannedTopic, there: Topic, *, asked: bool) -> Iterator[Fi
             f"has {there.partitions} partitions; {wanted.partitions} are asked for",
             f"ask for --partitions {there.partitions}, or make the topic anew",
         )
+    if wanted.replication is not None and (there.replication or 0) < wanted.replication:
+        yield finding(
+            "warning",
+            f"has {there.replication} copies; {wanted.replication} are asked for",
+            "add replicas with kafka-reassign-partitions",
+        )
+    if not there.known:
+        kind = "compact" if wanted.compacted else "delete"
+        kept = "" if wanted.compacted else f" and {format_duration(wanted.retention)} of retention"
+        yield finding(
+            "warning",
+            "does not show its settings to this user, so they are not looked at; LogAppendTime, "
+            f"cleanup.policy={kind}{kept} are wanted",
+            "give the user the right to see them (DescribeConfigs), or look yourself",
+        )
+        return
     if there.compacted and is_input:
         yield finding(
             "error",
@@ -299,12 +315,6 @@ def _differences(one: PlannedTopic, there: Topic, *, asked: bool) -> Iterator[Fi
             "wanted",
             setting("retention.bytes", -1),
         )
-    if wanted.replication is not None and (there.replication or 0) < wanted.replication:
-        yield finding(
-            "warning",
-            f"has {there.replication} copies; {wanted.replication} are asked for",
-            "add replicas with kafka-reassign-partitions",
-        )
 
 
 def _carry_differences(
@@ -320,7 +330,7 @@ def _carry_differences(
             "streams' topics have: each partition number has its own",
             f"kafka-topics --alter --topic {there.name} --partitions {wanted.partitions}",
         )
-    if not there.compacted:
+    if there.known and not there.compacted:
         yield finding(
             "error",
             "is not compacted: the log drops what a restart needs when it is old; compact is "

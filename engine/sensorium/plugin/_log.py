@@ -38,6 +38,9 @@ class Topic:
         How much of a partition is kept; None for all.
     max_ahead
         How far ahead of the log's clock a producer may stamp a record, in ns.
+    known
+        Whether what stands after `replication` is told of a topic that is there: it may take a
+        right of its own to ask.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Topic:
     retention: Duration = INFINITY
     max_bytes: int | None = None
     max_ahead: Duration = INFINITY
+    known: bool = True
 
 
 class Log(ABC):

@@ -13,7 +13,13 @@ from sensorium.errors import CommitError
 from sensorium.events import DeadLetter, Prediction
 from sensorium.plugin import Cut, Sink, TopicRole
 from sensorium.wire import prediction_json
-from sensorium_plugins._kafka import MAX_REQUEST_BYTES, KafkaConnection, kafka_errors
+from sensorium_plugins._kafka import (
+    MAX_REQUEST_BYTES,
+    KafkaConnection,
+    is_lasting,
+    kafka_errors,
+    run_error,
+)
 from sensorium_plugins._kafka_limits import insist, within
 from sensorium_plugins._kafka_log import KafkaLog
 from sensorium_plugins._kafka_partitioner import key_partitioner
@@ -182,6 +188,8 @@ class KafkaSink(Sink):
         ------
         CommitError
             If anything of it failed, or it is not known whether it did.
+        RunError
+            If it would fail again: a right is missing, or a message is too large.
         """
         from kafka.errors import KafkaError
 
@@ -201,6 +209,8 @@ class KafkaSink(Sink):
             within(self._longest_commit, end, "ending the transaction")
             self._in_transaction = False
         except KafkaError as error:
+            if is_lasting(error):
+                raise run_error(self.config, "committing a transaction", error) from error
             raise CommitError(
                 f"Kafka at {self.config.bootstrap_servers} did not commit the transaction with the "
                 f"cuts of {sorted(cuts)} ({type(error).__name__}: {error})"

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 from sensorium.durations import INFINITY, Duration
 from sensorium.errors import CommitError, RunError
 from sensorium.plugin import Assignee, Batch, Cut, Record, Source, TopicPartition
-from sensorium_plugins._kafka import kafka_errors
+from sensorium_plugins._kafka import is_lasting, kafka_errors, run_error
 from sensorium_plugins._kafka_ends import KafkaEnds
 from sensorium_plugins._kafka_log import KafkaLog
 from sensorium_plugins.sources._kafka_ahead import ReadAhead
@@ -214,7 +214,7 @@ class KafkaSource(Source):
         CommitError
             If the brokers refuse that, or do not answer.
         RunError
-            If another process has taken the place of this member.
+            If another process has taken the place of this member, or a right is missing.
         """
         from kafka.errors import FencedInstanceIdError, KafkaError
 
@@ -231,6 +231,8 @@ class KafkaSource(Source):
                 f"{self.config.group_instance_id}: give each its own group_instance_id"
             ) from error
         except KafkaError as error:
+            if is_lasting(error):
+                raise run_error(self.config, "committing offsets", error) from error
             raise CommitError(
                 f"Kafka at {self.config.bootstrap_servers} did not store the cuts of "
                 f"{sorted(cuts)} ({type(error).__name__}: {error})"
