@@ -56,6 +56,8 @@ class Delivery:
         Whether the sink commits the cuts.
     interval
         How far apart cuts are made, in ns; None for a second, or a tenth where exactly once.
+    stopping
+        Says whether the run is being ended: then nothing is begun anew after a failed commit.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class Delivery:
         *,
         exactly_once: bool,
         interval: Duration | None,
+        stopping: Callable[[], bool],
     ) -> None:
+        self._stopping = stopping
         self._source = source
         self._sink = sink
         self._intake = intake
@@ -92,6 +96,8 @@ class Delivery:
         self._unflushed = False
         self._flushed_at = 0
         self._sharing = False
+        self.failed = False
+        """Whether a commit has failed while the run was being ended, so that there are no more."""
 
     def begin(self) -> None:
         """Make ready to write; called once."""
@@ -116,7 +122,7 @@ class Delivery:
     @property
     def uncovered(self) -> bool:
         """Whether something is held that has no cut, and so must not be written."""
-        return len(self._held) > self._covered
+        return self.failed or len(self._held) > self._covered
 
     def patience(self) -> float:
         """How long until there is something to do, in ns."""
@@ -177,7 +183,7 @@ class Delivery:
     def commit(self) -> None:
         """Make all cuts safe that have come to their turn."""
         marker, self._reached = self._reached, None
-        if marker is None:
+        if marker is None or self.failed:
             return
         lanes = {lane: it for lane, it in marker.cuts.items() if self._intake.holds(lane)}
         cuts = {lane.number: it.cut for lane, it in lanes.items()}
@@ -195,7 +201,11 @@ class Delivery:
         except CommitError as error:
             self._tally.commits["failed"] += 1
             self._journal.commit_failed(sorted(cuts), error)
-            if self._exactly_once:
+            if self._exactly_once and self._stopping():
+                # To begin anew may take as long as the brokers are away. Nor may what is left of
+                # this transaction be committed with a later cut: it is not known what it is.
+                self.failed = True
+            elif self._exactly_once:
                 self.start_over()
             for lane in lanes:
                 lane.changed = True
@@ -225,7 +235,7 @@ class Delivery:
         self._sink.abort()
         self._intake.forget(list(self._intake.lanes))
         # While partition numbers are shared out, the source tells by itself where each goes on.
-        if not self._sharing:
+        if not self._sharing and not self._stopping():
             self._source.rewind()
 
     def share_out(self) -> None:

@@ -124,6 +124,8 @@ class Line:
         self._intake = Intake(pipeline, self._ingest, clock, self._tally, source, carrier)
         self._emitter = Emitter(pipeline.name, list(pipeline.streams), tasks, model)
         self._outbox = Outbox(flight, runtime.batch.size, runtime.batch.wait, self._launching)
+        self._stopping = threading.Event()
+        self._abandoning = threading.Event()
         self._delivery = Delivery(
             source,
             sink,
@@ -133,6 +135,7 @@ class Line:
             self._journal,
             exactly_once=exactly_once,
             interval=runtime.commit_interval,
+            stopping=self._stopping.is_set,
         )
         self._pressure = Pressure(
             source,
@@ -149,8 +152,6 @@ class Line:
         self._arrivals = Arrivals()
         self._latencies = Latencies()
         self._end = EndWatch(self._intake, asked=until_end)
-        self._stopping = threading.Event()
-        self._abandoning = threading.Event()
         self._ticked_at = 0
 
     def stop(self, *, now: bool = False) -> None:
@@ -301,8 +302,7 @@ class Line:
     def _patience(self) -> float:
         """How long the next poll may block, in seconds."""
         longest = _POLL_SECONDS_IN_FLIGHT if len(self._flight) else _POLL_SECONDS
-        due = min(self._outbox.patience(), self._delivery.patience())
-        return min(longest, due / 1e9)
+        return min(longest, self._outbox.patience() / 1e9, self._delivery.patience() / 1e9)
 
     def _watch(self, events: Sequence[Event], letters: list[DeadLetter]) -> None:
         self._arrivals.note(events, perf_counter_ns())
@@ -326,7 +326,7 @@ class Line:
         """Commit all that has been read, within the limit; gives whether nothing is left."""
         end = time.monotonic() + self._drain_seconds
         self._delivery.mark(now=True)
-        while self._outbox and not self._abandoning.is_set():
+        while self._outbox and not (self._abandoning.is_set() or self._delivery.failed):
             left = end - time.monotonic()
             if left <= 0:
                 self._journal.left(self._outbox.sets, self._drain_seconds)

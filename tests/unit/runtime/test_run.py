@@ -147,6 +147,41 @@ def test_a_third_signal_ends_what_does_not_notice_two() -> None:
     assert ended.returncode == -signal.SIGTERM
 
 
+_SLOW = """
+import signal, time
+from sensorium.runtime import stop_on_signals
+
+class Stuck:
+    def stop(self, *, now=False):
+        print("stop", now, flush=True)
+
+with stop_on_signals(Stuck(), at_once=0.2):
+    for _ in range(2):
+        signal.raise_signal(signal.SIGTERM)
+    time.sleep(60)
+print("still here", flush=True)
+"""
+
+
+def test_a_second_signal_ends_what_does_not_end_at_once() -> None:
+    command = [sys.executable, "-c", _SLOW]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.stdout.splitlines() == ["stop False", "stop True"]
+    assert "the process is ended" in ended.stderr
+    assert ended.returncode == -signal.SIGTERM
+
+
+def test_what_ends_at_once_after_a_second_signal_goes_on() -> None:
+    code = _SLOW.replace("time.sleep(60)", "pass").replace(
+        'print("still', 'time.sleep(1); print("still'
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ended.stdout.splitlines()[-1] == "still here"
+    assert ended.returncode == 0
+
+
 @pytest.fixture
 def observe() -> ObserveConfig:
     """A place to serve metrics at that nobody else has."""

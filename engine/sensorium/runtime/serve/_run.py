@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sensorium.errors import ConfigError
 from sensorium.host import door_token, sharing_problems
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     )
 
 __all__ = ["demand", "require_sharing", "run_on_serve"]
+
+#: How long a second signal leaves for the deletion of what is on the cluster.
+_AT_ONCE_SECONDS: Final = 60.0
 
 
 def run_on_serve(
@@ -80,7 +83,7 @@ def run_on_serve(
             sink=None if sink is None else open_sink(pipeline, host, sink),
             on_predictions=on_predictions,
         )
-        with stop_on_signals(executor):
+        with stop_on_signals(executor, _AT_ONCE_SECONDS):
             return executor.run()
 
 
