@@ -230,23 +230,16 @@ def is_lasting(error: Exception) -> bool:
     A right is missing, or a message is larger than its topic takes. That a topic is not there is
     none of these: brokers that restart say so, too.
     """
-    from kafka.errors import (
-        AuthorizationError,
-        InvalidTopicError,
-        MessageSizeTooLargeError,
-        PolicyViolationError,
-        RecordListTooLargeError,
-        UnsupportedVersionError,
-    )
+    from kafka import errors
 
     return isinstance(
         error,
         (
-            AuthorizationError,
-            InvalidTopicError,
-            MessageSizeTooLargeError,
-            PolicyViolationError,
-            RecordListTooLargeError,
-            UnsupportedVersionError,
+            errors.AuthorizationError,
+            errors.InvalidTopicError,
+            errors.MessageSizeTooLargeError,
+            errors.PolicyViolationError,
+            errors.RecordListTooLargeError,
+            errors.UnsupportedVersionError,
         ),
     )
