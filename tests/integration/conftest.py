@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka_broker import NoBrokerError, kafka_broker
+from kafka_broker import NoBrokerError, OwnBroker, kafka_broker, own_broker
 from triton_server import NoTritonError, TritonServer, triton_server
 
 import sensorium.demo
@@ -47,6 +47,46 @@ def new_topic(broker: str) -> Iterator[Callable[..., str]]:
 
     yield make
     admin.close()
+
+
+@pytest.fixture
+def own() -> Iterator[OwnBroker]:
+    """A broker of this test's own, since it is hurt."""
+    try:
+        with own_broker() as broker:
+            yield broker
+    except NoBrokerError as error:
+        pytest.skip(f"needs Apache Kafka: {error}")
+
+
+@pytest.fixture
+def group_fields(broker: str, new_topic: Callable[..., str]) -> dict[str, Any]:
+    """A pipeline with topics and a group of its own."""
+    stream = {"modality": "sensor-stats", "config": {"channels": 3, "rate": 50}}
+    limits = {"max_delay": "60s", "max_future": "60s", "max_duration": "1s"}
+    return {
+        "pipeline": "watch",
+        "source": {
+            "plugin": "kafka",
+            "bootstrap_servers": broker,
+            "start": "earliest",
+            "group": f"group-{uuid.uuid4().hex}",
+            "session_timeout": "10s",
+            "margin": "100ms",
+        },
+        "streams": {name: {**stream, **limits, "topic": new_topic(3)} for name in ("a", "g")},
+        "align": {"policy": "window", "size": "1s", "require": "any"},
+        "fusion": {"plugin": "mean"},
+        "tasks": {"moves": {"type": "classification", "labels": ["yes", "no"]}},
+        "sink": {
+            "plugin": "kafka",
+            "bootstrap_servers": broker,
+            "topic": new_topic(),
+            "dead_letters": new_topic(),
+            "transaction_timeout": "10s",
+        },
+        "runtime": {"commit_interval": "100ms"},
+    }
 
 
 @pytest.fixture

@@ -30,34 +30,11 @@ executor_of(json.loads(sys.argv[1])).run()
 
 
 @pytest.fixture
-def fields(broker: str, new_topic: NewTopic) -> dict[str, Any]:
-    """A pipeline with topics and a group of its own."""
-    stream = {"modality": "sensor-stats", "config": {"channels": 3, "rate": 50}}
-    limits = {"max_delay": "60s", "max_future": "60s", "max_duration": "1s"}
-    return {
-        "pipeline": "watch",
-        "source": {
-            "plugin": "kafka",
-            "bootstrap_servers": broker,
-            "start": "earliest",
-            "group": f"group-{uuid.uuid4().hex}",
-            # The longer the group waits, the surer it is that all has been read by then.
-            "session_timeout": "8s",
-            "margin": "100ms",
-        },
-        "streams": {name: {**stream, **limits, "topic": new_topic(3)} for name in ("a", "g")},
-        "align": {"policy": "window", "size": "1s", "require": "any"},
-        "fusion": {"plugin": "mean"},
-        "tasks": {"moves": {"type": "classification", "labels": ["yes", "no"]}},
-        "sink": {
-            "plugin": "kafka",
-            "bootstrap_servers": broker,
-            "topic": new_topic(),
-            "dead_letters": new_topic(),
-            "transaction_timeout": "2s",
-        },
-        "runtime": {"commit_interval": "100ms"},
-    }
+def fields(group_fields: dict[str, Any]) -> dict[str, Any]:
+    # The longer the group waits, the surer it is that all has been read by then.
+    group_fields["source"]["session_timeout"] = "8s"
+    group_fields["sink"]["transaction_timeout"] = "2s"
+    return group_fields
 
 
 def log(broker: str, fields: dict[str, Any], start: int, seconds: range) -> None:

@@ -6,25 +6,13 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from kafka_broker import NoBrokerError, OwnBroker, own_broker
+from kafka_broker import OwnBroker
 from kafka_records import chunk, make_topics, read, read_all, send
 from kafka_runs import executor_of, run_to_end
 
 SECOND = 1_000_000_000
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[OwnBroker]:
-    """A broker of these tests' own, since it is hurt."""
-    try:
-        with own_broker() as broker:
-            yield broker
-    except NoBrokerError as error:
-        pytest.skip(f"needs Apache Kafka: {error}")
 
 
 def test_an_engine_ends_although_brokers_do_not_answer(own: OwnBroker) -> None:

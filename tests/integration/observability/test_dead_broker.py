@@ -7,24 +7,14 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka_broker import NoBrokerError, OwnBroker, own_broker
+from kafka_broker import OwnBroker
 from kafka_records import chunk, make_topics, send
 from prometheus_server import Prometheus, eventually
-
-
-@pytest.fixture
-def own() -> Iterator[OwnBroker]:
-    """A broker of this test's own, since it is hurt."""
-    try:
-        with own_broker() as broker:
-            yield broker
-    except NoBrokerError as error:
-        pytest.skip(f"needs Apache Kafka: {error}")
 
 
 @pytest.fixture
