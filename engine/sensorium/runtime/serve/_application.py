@@ -23,8 +23,10 @@ __all__ = ["INGEST", "application_of", "build", "deployment_options"]
 #: The name of the deployment that holds the line. The others are named by their path in the
 #: pipeline file: ``streams.NAME`` and ``fusion``.
 INGEST: Final = "ingest"
-#: Calls that a replica works on: one runs, the next one is at hand.
-_ONGOING: Final = 2
+#: Calls under way for each replica: one runs, the next one is at hand.
+_CALLS: Final = 2
+#: Calls that come besides the flight's: events encoded ahead, and the door's.
+_OTHERS: Final = 2
 #: Calls of the ingest deployment: collecting and draining may come together.
 _INGEST_ONGOING: Final = 16
 #: How often replicas are asked whether they are well. Only so is it noticed that one has died: with
@@ -118,7 +120,7 @@ def deployment_options(
     found: dict[str, dict[str, Any]] = {
         name: {
             **common,
-            "max_ongoing_requests": _ONGOING,
+            "max_ongoing_requests": _ongoing(config, ingests),
             "max_queued_requests": _flights(config),
             "ray_actor_options": part.resources.model_dump(exclude_none=True),
             **_scale(part.replicas),
@@ -153,7 +155,17 @@ def _flights(config: PipelineConfig) -> int:
     """Micro-batches under way: enough that no replica waits for work, and one at hand."""
     parts: list[StreamConfig | FusionConfig] = [*config.streams.values(), config.fusion]
     most = max((it.replicas.max for it in parts if it.placement == "replica"), default=0)
-    return max(config.runtime.threads, _ONGOING * most) + 1
+    return max(config.runtime.threads, _CALLS * most) + 1
+
+
+def _ongoing(config: PipelineConfig, ingests: int | None) -> int:
+    """Calls that a replica takes: all that there may be, if it is the only one.
+
+    What a replica turns away is sent again later, with a pause that grows, and it has nothing to do
+    meanwhile. It is the replica that has the calls wait for each other.
+    """
+    most = config.runtime.ingest.replicas.max if ingests is None else ingests
+    return (_flights(config) + _OTHERS) * most
 
 
 def _scale(replicas: Replicas) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,10 @@ from sensorium.runtime.serve._shelf import Held, Shelf
 from sensorium.stages import EncodedBatch, EncodedRows, Fused, Fuser, StreamEncoder
 
 __all__ = ["EncodeReplica", "FuseReplica"]
+
+#: Calls of a model at once: while one waits for the device or for its turn on the interpreter, the
+#: other goes on.
+_AT_ONCE: Final = 2
 
 
 class EncodeReplica:
@@ -37,6 +42,7 @@ class EncodeReplica:
         self._topology = topology
         self._stream = stream
         self._shelf = Shelf(self._load)
+        self._turns = threading.Semaphore(_AT_ONCE)
         self._seen: Arrays | None = None
 
     def reconfigure(self, settings: Mapping[str, Any]) -> None:
@@ -51,7 +57,8 @@ class EncodeReplica:
         if encoder is None:
             return None
         self._seen = arrays
-        return _encoded(encoder, arrays, hashes)
+        with self._turns:
+            return _encoded(encoder, arrays, hashes)
 
     def _load(self, settings: Mapping[str, Any]) -> Held[StreamEncoder]:
         pipeline = pipeline_of(self._topology, settings)
@@ -91,6 +98,7 @@ class FuseReplica:
     def __init__(self, topology: Mapping[str, Any]) -> None:
         self._topology = topology
         self._shelf = Shelf(self._load)
+        self._turns = threading.Semaphore(_AT_ONCE)
 
     def reconfigure(self, settings: Mapping[str, Any]) -> None:
         """Take up another checkpoint, in the background but for the first."""
@@ -105,7 +113,10 @@ class FuseReplica:
     ) -> Fused | None:
         """Fuse with the model of this identity; None if it is not, or not yet, here."""
         fuser = self._shelf.find(model)
-        return None if fuser is None else fuser.fuse(EncodedBatch(present, features, hashes))
+        if fuser is None:
+            return None
+        with self._turns:
+            return fuser.fuse(EncodedBatch(present, features, hashes))
 
     def _load(self, settings: Mapping[str, Any]) -> Held[Fuser]:
         pipeline = pipeline_of(self._topology, settings)
