@@ -12,6 +12,7 @@ __all__ = ["EVENT_BYTES", "value_bytes"]
 EVENT_BYTES: Final = 512
 #: Values lie a few levels deep; what lies deeper is small beside them.
 _DEPTH: Final = 4
+_SCALARS: Final = frozenset({bool, int, float, str, bytes})
 
 
 def value_bytes(value: Any, depth: int = _DEPTH) -> int:
@@ -22,6 +23,8 @@ def value_bytes(value: Any, depth: int = _DEPTH) -> int:
     attributes are added up. The estimate serves a limit: it depends on the value alone, so the
     same events are evicted in every run.
     """
+    if type(value) in _SCALARS:  # as below, sooner
+        return sys.getsizeof(value)
     if value is None:
         return 0
     nbytes = getattr(value, "nbytes", None)

@@ -174,6 +174,7 @@ class Ingest:
         now = self._clock()
         read_up_to: dict[tuple[str, int], int] = {}
         stacked = decode_stacks(records, self._router, self._modalities, now)
+        by_stream = stacked.by_stream
         for topic in stacked.topics:
             self._note_topic(topic)
         for record, event in zip(records, stacked.events, strict=True):
@@ -182,17 +183,19 @@ class Ingest:
             place = (record.topic, partition)
             if read_up_to.get(place, _NEVER) < arrived:
                 read_up_to[place] = arrived
-            if event is not None:
-                if partitions.get(event.key) != partition:
-                    self._keep_together(event, record)
-                items.append((partition, event))
-                continue
-            try:
-                self._record(record, arrived, out)
-            except _RefusedError as refused:
-                out.letters.append(refused.letter)
-                self.by_stream[refused.letter.stream or "-", "dead_letter"] += 1
-        for name, events in stacked.by_stream.items():
+            if event is None:
+                try:
+                    event = self._record(record, arrived, out)  # noqa: PLW2901
+                except _RefusedError as refused:
+                    out.letters.append(refused.letter)
+                    self.by_stream[refused.letter.stream or "-", "dead_letter"] += 1
+                if event is None:
+                    continue
+                by_stream.setdefault(event.stream, []).append(event)
+            if partitions.get(event.key) != partition:
+                self._keep_together(event, record)
+            items.append((partition, event))
+        for name, events in by_stream.items():
             self._count(name, events)
         # A record proves that every stream of its topic has been read so far, also those that it
         # is not of, and also if it failed.
@@ -211,14 +214,21 @@ class Ingest:
             self.by_stream[stream, "replayed"] += count
         return out
 
-    def _record(self, record: Record, arrived: int, out: Ingested) -> None:
+    def _record(self, record: Record, arrived: int, out: Ingested) -> Event | None:
+        """The event of a record; None where it is something else, which goes to `out`, if at all.
+
+        Raises
+        ------
+        _RefusedError
+            If the record is at fault.
+        """
         try:
             name, envelope = self._router.read(record)
         except PayloadError as error:
             raise _refuse(record, error) from error
         if name is None:
             self.by_stream["-", "skipped"] += 1
-            return
+            return None
         self._note_topic(record.topic)
         time = envelope.time if envelope.time is not None else record.time
         if time is None:
@@ -229,14 +239,14 @@ class Ingest:
                 beat = Heartbeat(name, envelope.key, time, arrived)
                 out.items.append((record.partition, beat))
             self.by_stream[name, "heartbeat"] += 1
-            return
+            return None
         key = envelope.key
         if key is None:
             raise _refuse(record, _missing("key"), stream=name, time=time)
         if modality is None:
             out.targets.append(TargetValue(name, key, time, envelope.payload.data))
             self.by_stream[name, "target"] += 1
-            return
+            return None
         try:
             value = modality.decode(envelope.payload)
             duration = envelope.duration
@@ -244,15 +254,11 @@ class Ingest:
                 duration = modality.duration(value)
             origin = record.origin
             # By position, which costs half of it for every event.
-            event = Event(name, key, time, value, envelope.id or origin, origin, arrived, duration)
+            return Event(name, key, time, value, envelope.id or origin, origin, arrived, duration)
         except Exception as error:  # a plugin may raise anything
             raise _refuse(
                 record, error, stream=name, key=key, time=time, plugin=modality.name
             ) from error
-        if self._partitions.get(key) != record.partition:
-            self._keep_together(event, record)
-        out.items.append((record.partition, event))
-        self._count(name, [event])
 
     def _count(self, stream: str, events: Sequence[Event]) -> None:
         self.by_stream[stream, "event"] += len(events)

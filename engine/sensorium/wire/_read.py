@@ -190,11 +190,12 @@ def detect_format(record: Record) -> WireFormat:
     data); a ``content-type`` header decides by itself; a msgpack map with the field ``v`` is an
     envelope; what begins with ``{`` is JSON; all else is raw.
     """
-    if "ce_specversion" in record.headers:
-        return "cloudevents"
-    content_type = content_type_of(record)
-    if content_type is not None:
-        return _by_content_type(content_type)
+    if record.headers:
+        if "ce_specversion" in record.headers:
+            return "cloudevents"
+        content_type = content_type_of(record)
+        if content_type is not None:
+            return _by_content_type(content_type)
     data = record.data or b""
     if _looks_like_envelope(data):
         return "envelope"
