@@ -40,8 +40,12 @@ class Arrivals:
 
     def of(self, aligned: AlignedSet, default: int) -> int:
         """When the newest member of a set was read."""
-        arrived = [event.arrived or 0 for events in aligned.members.values() for event in events]
-        newest = max(arrived, default=0)
+        newest = 0
+        for events in aligned.members.values():
+            for event in events:
+                arrived = event.arrived
+                if arrived is not None and arrived > newest:
+                    newest = arrived
         at = bisect_left(self._log_times, newest)
         return self._read[at] if at < len(self._read) else default
 

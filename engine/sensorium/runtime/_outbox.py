@@ -127,8 +127,11 @@ class Outbox:
         batch.sets.append(aligned)
         batch.settled.append(settled)
         batch.read.append(read)
-        values = [event.value for events in aligned.members.values() for event in events]
-        size = sum([it.nbytes if type(it) is np.ndarray else value_bytes(it) for it in values])
+        size = 0
+        for events in aligned.members.values():
+            for event in events:
+                it = event.value
+                size += it.nbytes if type(it) is np.ndarray else value_bytes(it)
         batch.bytes += size
         self.bytes += size
         self.sets += 1

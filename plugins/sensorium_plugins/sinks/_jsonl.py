@@ -131,7 +131,7 @@ class _Lines:
         if self._gone is not None:
             raise self._gone
         if lines:
-            data = "".join(line + "\n" for line in lines).encode("ascii")
+            data = "\n".join([*lines, ""]).encode("ascii")
             try:
                 self._open().write(data)
             except OSError as error:

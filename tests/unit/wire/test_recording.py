@@ -258,16 +258,37 @@ def test_a_message_of_a_channel_that_is_not_told_is_not_dropped_in_silence(tmp_p
 )
 def test_a_recorded_message_of_other_types_is_refused(tmp_path, changed, message):
     fields = {"key": None, "offset": 1, "time": None, "headers": {}, "value": b"", **changed}
-    path = tmp_path / "r.mcap"
+    path = recorded(tmp_path / "r.mcap", msgpack.packb(fields))
+    with pytest.raises(RunError, match=f"not what Sensorium records .{message}"):
+        list(read_recording(path))
+
+
+@pytest.mark.parametrize(
+    ("headers", "extra", "name"),
+    [
+        (b"\x80", b"\xa6offset\x02", "offset"),
+        (b"\x82\xa1a\xc4\x00\xa1a\xc4\x00", b"", "a"),
+    ],
+)
+def test_a_recorded_message_with_a_key_twice_is_refused(tmp_path, headers, extra, name):
+    parts = [b"\xa3key\xc0", b"\xa6offset\x01", b"\xa4time\xc0", b"\xa5value\xc4\x00"]
+    count = len(parts) + 1 + bool(extra)
+    message = bytes([0x80 + count]) + b"".join(parts) + extra + b"\xa7headers" + headers
+    path = recorded(tmp_path / "r.mcap", message)
+    with pytest.raises(RunError, match=f"not what Sensorium records .*{name}"):
+        list(read_recording(path))
+
+
+def recorded(path, message):
+    """A recording of this engine that holds one message."""
     with path.open("wb") as file:
         writer = Writer(file)
         writer.start()
         metadata = {"sensorium": "1", "partition": "0"}
         channel = writer.register_channel("t", "msgpack", 0, metadata)
-        writer.add_message(channel, 1, msgpack.packb(fields), 1)
+        writer.add_message(channel, 1, message, 1)
         writer.finish()
-    with pytest.raises(RunError, match=f"not what Sensorium records .{message}"):
-        list(read_recording(path))
+    return path
 
 
 def test_a_message_that_is_not_what_sensorium_records_is_refused(tmp_path):
