@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sensorium.cli._arguments import add_logging, add_pipeline, open_pipeline
 
 __all__ = ["add_parser", "run"]
+
+_LOG: Final = logging.getLogger("sensorium.run")
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -102,6 +105,12 @@ def run(args: argparse.Namespace) -> int:
             observe=observe,
             door=door,
         )
+        if summary.events and summary.fates.get("late") == summary.events:
+            _LOG.warning(
+                "every event was late: older, when it was logged, than its stream's `max_delay` "
+                "allows. A record without a log time (`arrived` in JSON lines) counts as logged "
+                "now: write it into the file, or raise `max_delay`"
+            )
     if args.log_format == "json":
         return 0  # the log has said it
     width = max(len(name) for name, _ in summary.rows)
