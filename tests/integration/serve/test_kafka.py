@@ -59,6 +59,24 @@ def send(producer: Any, topics: dict[str, str], now: int, number: int, sent: Any
     producer.flush()
 
 
+def wait_for_all(producer: Producer, predictions: Predictions) -> None:
+    """Wait until all that was sent is predicted; tell what is not."""
+    left: set[tuple[str, int]] = set()
+
+    def none_left() -> bool:
+        left.clear()
+        left.update(producer.sent.keys() - {(it["key"], it["time"]) for it in predictions()})
+        return not left
+
+    try:
+        wait_for(none_left, "end of what was sent")
+    finally:
+        for key, when in sorted(left, key=lambda it: it[1])[:20]:
+            print(f"one of {len(left)} not predicted: {key} {producer.sent[key, when]} at {when}")
+        if left:
+            print(f"sent until {max(when for _, when in producer.sent)}")
+
+
 def members(broker: str, group: str) -> int | None:
     """How many processes share a group; None while that is being settled."""
     from kafka.admin import KafkaAdminClient
@@ -135,7 +153,7 @@ def test_every_replica_may_die_and_the_model_may_change(
             deployed(shared(replicas, "align.deadline=20s", weights=two))
             flows("deadline changed")
     producer.stop()
-    wait_for(lambda: len(predictions()) >= len(producer.sent), "end of what was sent")
+    wait_for_all(producer, predictions)
     # One may die at the last moment too: what is removed then is what is left.
     kill("ingest")
     assert remove(shared(replicas, weights=two))
