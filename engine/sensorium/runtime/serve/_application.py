@@ -9,7 +9,7 @@ from ray import serve
 
 from sensorium.runtime.serve._door import DOOR, DoorReplica
 from sensorium.runtime.serve._ingest import DRAIN_SECONDS, IngestReplica, Order
-from sensorium.runtime.serve._replicas import EncodeReplica, FuseReplica
+from sensorium.runtime.serve._replicas import AT_ONCE, EncodeReplica, FuseReplica
 from sensorium.runtime.serve._scaling import ingest_scale
 from sensorium.runtime.serve._settings import pipeline_of
 
@@ -23,8 +23,6 @@ __all__ = ["INGEST", "application_of", "build", "deployment_options"]
 #: The name of the deployment that holds the line. The others are named by their path in the
 #: pipeline file: ``streams.NAME`` and ``fusion``.
 INGEST: Final = "ingest"
-#: Calls under way for each replica: one runs, the next one is at hand.
-_CALLS: Final = 2
 #: Calls that come besides the flight's: events encoded ahead, and the door's.
 _OTHERS: Final = 2
 #: Calls of the ingest deployment: collecting and draining may come together.
@@ -155,7 +153,7 @@ def _flights(config: PipelineConfig) -> int:
     """Micro-batches under way: enough that no replica waits for work, and one at hand."""
     parts: list[StreamConfig | FusionConfig] = [*config.streams.values(), config.fusion]
     most = max((it.replicas.max for it in parts if it.placement == "replica"), default=0)
-    return max(config.runtime.threads, _CALLS * most) + 1
+    return max(config.runtime.threads, AT_ONCE * most) + 1
 
 
 def _ongoing(config: PipelineConfig, ingests: int | None) -> int:

@@ -17,11 +17,11 @@ from sensorium.runtime.serve._settings import pipeline_of
 from sensorium.runtime.serve._shelf import Held, Shelf
 from sensorium.stages import EncodedBatch, EncodedRows, Fused, Fuser, StreamEncoder
 
-__all__ = ["EncodeReplica", "FuseReplica"]
+__all__ = ["AT_ONCE", "EncodeReplica", "FuseReplica"]
 
 #: Calls of a model at once: while one waits for the device or for its turn on the interpreter, the
 #: other goes on.
-_AT_ONCE: Final = 2
+AT_ONCE: Final = 2
 
 
 class EncodeReplica:
@@ -42,7 +42,7 @@ class EncodeReplica:
         self._topology = topology
         self._stream = stream
         self._shelf = Shelf(self._load)
-        self._turns = threading.Semaphore(_AT_ONCE)
+        self._turns = threading.Semaphore(AT_ONCE)
         self._seen: Arrays | None = None
 
     def reconfigure(self, settings: Mapping[str, Any]) -> None:
@@ -98,7 +98,7 @@ class FuseReplica:
     def __init__(self, topology: Mapping[str, Any]) -> None:
         self._topology = topology
         self._shelf = Shelf(self._load)
-        self._turns = threading.Semaphore(_AT_ONCE)
+        self._turns = threading.Semaphore(AT_ONCE)
 
     def reconfigure(self, settings: Mapping[str, Any]) -> None:
         """Take up another checkpoint, in the background but for the first."""
