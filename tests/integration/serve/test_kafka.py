@@ -288,7 +288,7 @@ def test_replicas_follow_the_lag(
     def predictions() -> list[dict[str, Any]]:
         return [json.loads(it.value) for it in read_all(broker, topics["out"], running=True)]
 
-    wait_for(lambda: len(predictions()) >= len(producer.sent), "end of what was sent")
+    wait_for_all(producer, predictions)
     wait_for(lambda: members(broker, group) == 1, "replica fewer")
     found = predictions()
     assert {(it["key"], it["time"]) for it in found} == set(producer.sent)
