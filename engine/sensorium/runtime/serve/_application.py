@@ -23,8 +23,7 @@ __all__ = ["INGEST", "application_of", "build", "deployment_options"]
 #: The name of the deployment that holds the line. The others are named by their path in the
 #: pipeline file: ``streams.NAME`` and ``fusion``.
 INGEST: Final = "ingest"
-#: Calls that come besides the flight's: one of events encoded ahead, and the four that the door works
-#: on.
+#: Calls that come besides the flight's: one of events encoded ahead, and the door's four.
 _OTHERS: Final = 5
 #: Calls of the ingest deployment: collecting and draining may come together.
 _INGEST_ONGOING: Final = 16
