@@ -83,6 +83,20 @@ class NeverIdle(Pairs):
     idle = False  # type: ignore[assignment]
 
 
+class OwnDeadline(Pairs):
+    """Adds the policy's deadline by itself."""
+
+    def __init__(self, streams: int, size: int, deadline: Any) -> None:
+        super().__init__(streams, size)
+        self.deadline = deadline
+
+    def ready(self, number: int, view: Any) -> bool:
+        due = (number + 1) * self.size + self.deadline
+        for stream in self.streams:
+            view.wake(stream, 10**18, due)
+        return super().ready(number, view) or all(view.passed(it, due) for it in self.streams)
+
+
 POLICIES = [
     ("declares_itself", broken(GoodPolicy, extent=lambda self, longest: 1.5), "extent gave 1.5"),
     (
@@ -105,6 +119,22 @@ POLICIES = [
             matcher=lambda self, streams, specs: Unsnapshot(len(streams), int(self.size)),
         ),
         "restored after",
+    ),
+    (
+        "keeps_earlier_deadlines",
+        broken(
+            GoodPolicy,
+            deadline_may_change=True,
+            matcher=lambda self, streams, specs: OwnDeadline(
+                len(streams), int(self.size), self.deadline
+            ),
+        ),
+        "have to take deadlines from `View.due`",
+    ),
+    (
+        "keeps_earlier_deadlines",
+        broken(GoodPolicy, deadline_may_change=True),
+        "no set depends on the deadline",
     ),
     (
         "forgets_quiet_keys",

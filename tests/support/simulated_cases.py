@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from sensorium.errors import PayloadError
 from sensorium.events import AlignedSet, Event, Prediction, TaskResult
 from sensorium.host import Pipeline, PipelineConfig, StreamPart, TaskPart
 from sensorium.plugin import (
+    Deadlines,
     Features,
     FeatureSpec,
     Fusion,
@@ -124,7 +126,7 @@ def make_case(seed: int, *, carries: bool = False) -> Case:
         for number in (0, 1)
     }
     case = Case(policy, specs, partitions, margin, length + 200)
-    _expect(case)
+    expect(case)
     return case
 
 
@@ -248,8 +250,9 @@ def make_pipeline(case: Case, delivery: str) -> Pipeline:
     )  # fmt: skip
 
 
-def _expect(case: Case) -> None:
-    """What an undisturbed run gives: each partition number read once, in the order of log time."""
+def expect(case: Case, deadlines: Mapping[int, Deadlines] | None = None) -> None:
+    """Note what an undisturbed run gives: each partition number read once, in the order of log
+    time, with the deadlines given by its number, if they are."""
     from sensorium.runtime._intake import ingest_streams
     from sensorium.stages import Emitter, Ingest
 
@@ -258,7 +261,8 @@ def _expect(case: Case) -> None:
     sets: list[AlignedSet] = []
     for number in (0, 1):
         ingest = Ingest(ingest_streams(pipeline), clock=lambda: 0)
-        aligner = Aligner(case.policy, case.specs, lambda: 0, "p")
+        known = None if deadlines is None else deadlines[number]
+        aligner = Aligner(case.policy, case.specs, lambda: 0, "p", deadlines=known)
         rows: list[tuple[int, int, Record]] = []
         for place, entries in case.partitions.items():
             if place.partition != number:

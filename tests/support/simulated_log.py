@@ -56,6 +56,8 @@ class World:
     outputs: list[Prediction] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     offsets: dict[TopicPartition, tuple[int, str]] = field(default_factory=dict)
+    cuts: dict[int, list[Cut]] = field(default_factory=dict)
+    """All that were ever stored, by partition number."""
     older: dict[TopicPartition, tuple[int, str]] = field(default_factory=dict)
     """What was stored before that."""
     notes: dict[int, dict[str, bytes]] = field(default_factory=dict)
@@ -119,7 +121,8 @@ class World:
         }
 
     def store(self, cuts: Mapping[int, Cut]) -> None:
-        for cut in cuts.values():
+        for number, cut in cuts.items():
+            self.cuts.setdefault(number, []).append(cut)
             for place, position in cut.positions.items():
                 if place in self.offsets:
                     self.older[place] = self.offsets[place]

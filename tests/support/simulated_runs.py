@@ -5,16 +5,16 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from simulated_cases import Case, make_pipeline
+from simulated_cases import Case, expect, make_pipeline
 from simulated_log import Crash, SimulatedSink, SimulatedSource, World
 
 from sensorium.host import PluginHost
-from sensorium.plugin import TaskOutput
+from sensorium.plugin import Deadlines, TaskOutput
 from sensorium.runtime import Line
 from sensorium.runtime._microbatch import Microbatch, Worked
 from sensorium.stages import Fused
@@ -114,9 +114,14 @@ def run_case(
     danger: float = 0.02,
     stale: float = 0.0,
     foresight: float = 0.0,
+    deadlines: Sequence[int] = (),
 ) -> Verdict:
-    """Run the pipeline in one or two processes that die, come back and lose partitions."""
+    """Run the pipeline in one or two processes that die, come back and lose partitions.
+
+    Where there are `deadlines`, each process is configured with one of them.
+    """
     rng = random.Random(seed)
+    choice = random.Random(f"deadlines {seed}")
     world = World(rng, case.partitions, case.margin, danger, stale, foresight)
     pipeline = make_pipeline(case, delivery)
     host = PluginHost(entry_points=[], modules=[])
@@ -127,7 +132,12 @@ def run_case(
         made.append(source)
         flight = LazyFlight(rng, source.danger)
         sink = SimulatedSink(world, source)
-        return Line(pipeline, host, source, sink, flight, clock=lambda: world.now)
+        if deadlines:
+            policy = case.policy.model_copy(update={"deadline": choice.choice(deadlines)})
+            own = make_pipeline(replace(case, policy=policy), delivery)
+        else:
+            own = pipeline
+        return Line(own, host, source, sink, flight, clock=lambda: world.now)
 
     running: list[Process] = []
     quiet = 0
@@ -147,7 +157,22 @@ def run_case(
         while not process.done:
             process.step()
         _bury(process, world, made)
+    if deadlines:
+        expect(case, {number: _in_force(world, number) for number in world.numbers})
     return _judge(case, world, delivery)
+
+
+def _in_force(world: World, number: int) -> Deadlines:
+    """All deadlines that a partition number ever had; a cut may leave out what is long past."""
+    changes: dict[int, int] = {}
+    now: Any = None
+    until = None
+    for cut in world.cuts[number]:
+        assert cut.deadlines is not None
+        if now not in (None, cut.deadlines.now) and until is not None:
+            changes.setdefault(until, now)
+        now, until = cut.deadlines.now, cut.newest
+    return Deadlines(now, tuple(changes.items()))
 
 
 def _let_time_pass(world: World, case: Case) -> None:

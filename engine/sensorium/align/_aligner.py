@@ -20,7 +20,7 @@ from sensorium.align._view import KeyView
 from sensorium.durations import INFINITY, Duration
 from sensorium.errors import AlignmentError
 from sensorium.events import AlignedSet, Event, Fate
-from sensorium.plugin import Entry, Policy, StreamSpec
+from sensorium.plugin import Deadlines, Entry, Policy, StreamSpec
 
 __all__ = ["Aligner"]
 
@@ -43,19 +43,19 @@ class Aligner:
         The pipeline's name; it goes into the ids of the sets.
     max_pending_events, max_pending_bytes
         How many events may wait for their sets, and how much memory they may hold, by an
-        estimate. When it is more, the sets of the event that has been pending longest are given
-        up, and so on.
+        estimate. When it is more, the sets of what has been pending longest are given up.
     max_keys
         How many keys are remembered. When it is more, the one that was heard of longest ago is
         forgotten; what it still held is evicted.
     carry
         Where it is noted what a restart needs besides the log; for policies that `carries`.
+    deadlines
+        The policy's, and earlier ones; for policies whose `deadline_may_change`.
 
     Raises
     ------
     AlignmentError
-        If there is no stream, the policy's parameters do not fit the streams, or a limit is
-        less than 1.
+        If there is no stream, the policy does not fit the streams, or a limit is less than 1.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Aligner:
         max_pending_bytes: int | None = None,
         max_keys: int | None = None,
         carry: Carry | None = None,
+        deadlines: Deadlines | None = None,
     ) -> None:
         if not streams:
             raise AlignmentError("an aligner needs at least one stream")
@@ -89,7 +90,7 @@ class Aligner:
         ]
         self._by_name = {state.name: state for state in self._streams}
         self._distinct = policy.distinct
-        self._horizon = horizon(policy, self._specs)
+        self._horizon = horizon(policy, self._specs, deadlines)
         #: The least log time over the streams.
         self._least: Duration = -INFINITY
         #: How many events were taken, and of those that are not pending, how many had each fate.
@@ -101,6 +102,7 @@ class Aligner:
         self._trace: Trace | None = None
         self._view = KeyView(
             self._streams,
+            deadlines or Deadlines(policy.deadline),
             distinct=policy.distinct,
             fates=self._fates,
             memory=self._memory,
@@ -308,8 +310,7 @@ class Aligner:
     def trace(self, trace: Trace) -> None:
         """Tell a trace the fate of every event, and of every set how far the streams were.
 
-        To be called before the first event; such an aligner has no snapshots.
-        """
+        Before the first event; such an aligner has no snapshots."""
         self._trace = trace
         # Another class, so that without a trace a release costs nothing more.
         self._view = self._keys.view = TracedView.of(self._view, trace)

@@ -53,6 +53,7 @@ class Approximate(Policy):
 
     name: ClassVar[str] = "approximate"
     carries: ClassVar[bool] = True
+    deadline_may_change: ClassVar[bool] = True
 
     max_interval: DurationField = Field(default=INFINITY, ge=0)
     age_penalty: float = Field(default=0.1, ge=0, allow_inf_nan=False)
@@ -93,7 +94,6 @@ class Approximate(Policy):
             self.max_interval,
             1 + self.age_penalty,
             self.queue_size,
-            self.deadline,
         )
 
 

@@ -28,13 +28,13 @@ class TimedMatcher(Matcher):
         its deadline.
     min_periods
         Per stream, how far its events lie apart at least.
-    max_interval, penalty, queue_size, deadline
+    max_interval, penalty, queue_size
         Those of the policy; the penalty is a factor.
     """
 
     __slots__ = (
-        "_boundaries", "_deadline", "_max_interval", "_min_periods", "_penalty", "_pending",
-        "_queue_size", "_required",
+        "_boundaries", "_max_interval", "_min_periods", "_penalty", "_pending", "_queue_size",
+        "_required",
     )  # fmt: skip
 
     def __init__(
@@ -44,14 +44,12 @@ class TimedMatcher(Matcher):
         max_interval: Duration,
         penalty: float,
         queue_size: int,
-        deadline: Duration,
     ) -> None:
         self._required = required
         self._min_periods = min_periods
         self._max_interval = max_interval
         self._penalty = penalty
         self._queue_size = queue_size
-        self._deadline = deadline
         #: Per stream, what no set has used, in the order of time.
         self._pending: list[list[Entry]] = [[] for _ in min_periods]
         #: Per stream the time of the last event that was used or given up: sets do not cross.
@@ -103,7 +101,7 @@ class TimedMatcher(Matcher):
             first = min(entry.arrived for entry in self.held())
             if self._waits(first - 1, view):
                 break  # what was logged before it, and would move the deadline, may still come
-            deadline = first + self._deadline
+            deadline = view.due(first)
             visible = [
                 [entry for entry in waiting if entry.arrived <= deadline]
                 for waiting in self._pending

@@ -19,6 +19,7 @@ class Exact(Policy):
 
     name: ClassVar[str] = "exact"
     revises: ClassVar[bool] = True
+    deadline_may_change: ClassVar[bool] = True
 
     @property
     def batches(self) -> bool:
@@ -29,7 +30,7 @@ class Exact(Policy):
 
     def matcher(self, streams: Sequence[str], specs: Sequence[StreamSpec]) -> Matcher:
         required = required_streams(self, streams)
-        return _ExactMatcher(len(streams), required, self.deadline, self.revisions_end)
+        return _ExactMatcher(len(streams), required, self.revisions_end)
 
 
 class _Group:
@@ -49,19 +50,13 @@ class _Group:
 
 class _ExactMatcher(Matcher):
     __slots__ = (
-        "_deadline", "_evicted", "_fresh", "_groups", "_required", "_revise_within",
-        "_timed_out", "_waiting",
+        "_evicted", "_fresh", "_groups", "_required", "_revise_within", "_timed_out", "_waiting",
     )  # fmt: skip
 
     def __init__(
-        self,
-        streams: int,
-        required: frozenset[int],
-        deadline: Duration,
-        revise_within: Duration | None,
+        self, streams: int, required: frozenset[int], revise_within: Duration | None
     ) -> None:
         self._required = required
-        self._deadline = deadline
         self._revise_within = revise_within
         self._groups: dict[int, _Group] = {}
         self._waiting = [Waiting() for _ in range(streams)]
@@ -90,7 +85,7 @@ class _ExactMatcher(Matcher):
                 return False
             group = self._groups[time] = _Group()
         group.entries[stream] = entry
-        deadline = entry.arrived + self._deadline
+        deadline = view.due(entry.arrived)
         earlier = deadline < group.deadline and group.emitted is None
         if earlier:
             group.deadline = deadline

@@ -45,6 +45,7 @@ class Nearest(Policy):
 
     name: ClassVar[str] = "nearest"
     revises: ClassVar[bool] = True
+    deadline_may_change: ClassVar[bool] = True
 
     primary: str
     before: DurationField = Field(default=0, ge=0)
@@ -74,9 +75,7 @@ class Nearest(Policy):
     def matcher(self, streams: Sequence[str], specs: Sequence[StreamSpec]) -> Matcher:
         reaches = tuple(self._reach(name, spec) for name, spec in zip(streams, specs, strict=True))
         required = required_streams(self, streams)
-        return _NearestMatcher(
-            streams.index(self.primary), reaches, required, self.deadline, self.revisions_end
-        )
+        return _NearestMatcher(streams.index(self.primary), reaches, required, self.revisions_end)
 
     def _reach(self, stream: str, spec: StreamSpec) -> Reach:
         own = self.streams.get(stream)
@@ -108,9 +107,9 @@ class _Anchor:
 
 class _NearestMatcher(Matcher):
     __slots__ = (
-        "_active", "_after", "_anchors", "_before", "_candidates", "_deadline", "_emitted",
-        "_evicted", "_others", "_primary", "_reaches", "_required", "_revise_within",
-        "_timed_out", "_times", "_waiting",
+        "_active", "_after", "_anchors", "_before", "_candidates", "_emitted", "_evicted",
+        "_others", "_primary", "_reaches", "_required", "_revise_within", "_timed_out", "_times",
+        "_waiting",
     )  # fmt: skip
 
     def __init__(
@@ -118,13 +117,11 @@ class _NearestMatcher(Matcher):
         primary: int,
         reaches: Sequence[Reach],
         required: frozenset[int],
-        deadline: Duration,
         revise_within: Duration | None,
     ) -> None:
         self._primary = primary
         self._reaches = reaches
         self._required = required
-        self._deadline = deadline
         self._revise_within = revise_within
         others = [reach for stream, reach in enumerate(reaches) if stream != primary]
         before = max((reach.before for reach in others), default=0)
@@ -157,7 +154,7 @@ class _NearestMatcher(Matcher):
                 entry.mark(Fate.EVICTED)
                 view.release(entry)
                 return False
-            self._anchors[time] = _Anchor(entry, entry.arrived + self._deadline)
+            self._anchors[time] = _Anchor(entry, view.due(entry.arrived))
             insort(self._times, time)
             self._active.append(time)
             return True

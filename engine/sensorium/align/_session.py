@@ -61,7 +61,7 @@ class SessionMatcher(Matcher):
     the order of log time; they are formed again when a stream is read behind another.
     """
 
-    __slots__ = ("_cells", "_deadline", "_evicted", "_gap", "_length", "_required", "_streams")
+    __slots__ = ("_cells", "_evicted", "_gap", "_length", "_required", "_streams", "_timed")
 
     def __init__(
         self,
@@ -69,13 +69,14 @@ class SessionMatcher(Matcher):
         required: frozenset[int],
         gap: int,
         max_length: Duration,
-        deadline: Duration,
+        timed: bool,
     ) -> None:
         self._streams = streams
         self._required = required
         self._gap = gap
         self._length = max_length
-        self._deadline = deadline
+        #: Whether there is a deadline.
+        self._timed = timed
         self._cells: dict[int, _Cell] = {}
         #: What is not later than this may belong to a session that was given up.
         self._evicted: Duration = -INFINITY
@@ -99,7 +100,7 @@ class SessionMatcher(Matcher):
         elif any(closed.reaches(event.time, event.end, self._gap) for closed in cell.closed):
             entry.mark(Fate.LATE)
             view.release(entry)
-        elif self._deadline == INFINITY:
+        elif not self._timed:
             self._join(cell.open, member)
             cell.members.append(member)
         else:
@@ -111,7 +112,7 @@ class SessionMatcher(Matcher):
         for number in sorted(self._cells):
             cell = self._cells[number]
             if cell.stale:
-                self._form(cell, number)
+                self._form(cell, number, view)
             self._close(cell, number, view, settled)
             if cell.late:
                 self._release_late(cell, number, view)
@@ -169,9 +170,9 @@ class SessionMatcher(Matcher):
         """The end of a cell."""
         return NEVER if self._length == INFINITY else (number + 1) * self._length
 
-    def _due(self, session: _Session, number: int) -> Duration:
+    def _due(self, session: _Session, number: int, view: View) -> Duration:
         """The session's deadline, in log time."""
-        return min(session.end + self._gap, self._end(number)) + self._deadline
+        return view.due(min(session.end + self._gap, self._end(number)))
 
     def _join(self, sessions: list[_Session], member: _Member) -> None:
         """Put an event into the sessions within its reach, which become one."""
@@ -186,7 +187,7 @@ class SessionMatcher(Matcher):
         insort(rest, joined, key=_start)
         sessions[:] = rest
 
-    def _form(self, cell: _Cell, number: int) -> None:
+    def _form(self, cell: _Cell, number: int, view: View) -> None:
         """Form the sessions anew, in the order of log time."""
         sessions: list[_Session] = []
         cell.late = False
@@ -198,7 +199,7 @@ class SessionMatcher(Matcher):
             ] or [_Session(event.time, event.end, [member])]
             if any(
                 session.reaches(event.time, event.end, self._gap) for session in cell.closed
-            ) or any(entry.arrived > self._due(session, number) for session in within):
+            ) or any(entry.arrived > self._due(session, number, view) for session in within):
                 entry.fate = Fate.LATE
                 cell.late = True
             else:
@@ -220,7 +221,7 @@ class SessionMatcher(Matcher):
         cell.open = left
 
     def _unsettled(self, session: _Session, number: int, view: View) -> frozenset[int] | None:
-        deadline = self._due(session, number)
+        deadline = self._due(session, number, view)
         last = min(session.end + self._gap, self._end(number) - 1)
         unsettled = []
         for stream in range(self._streams):

@@ -72,6 +72,7 @@ class TracedView(KeyView):
         """One that sees what another view, which is new, would."""
         traced = cls(
             view.streams,
+            view.deadlines,
             distinct=view.distinct,
             fates=view.fates,
             memory=view.memory,

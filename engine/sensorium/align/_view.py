@@ -11,7 +11,7 @@ from sensorium.align._state import KeyState, StreamState
 from sensorium.durations import INFINITY, Duration
 from sensorium.errors import AlignmentError
 from sensorium.events import Event, Fate
-from sensorium.plugin import Entry, Matcher, View
+from sensorium.plugin import Deadlines, Entry, Matcher, View
 
 __all__ = ["KeyView"]
 
@@ -19,11 +19,15 @@ __all__ = ["KeyView"]
 class KeyView(View):
     """The view of one key at a time; the aligner points it at the key that it settles."""
 
-    __slots__ = ("distinct", "fates", "given_up", "key", "late", "memory", "streams")
+    __slots__ = (
+        "deadline", "deadlines", "distinct", "fates", "given_up", "key", "late", "memory",
+        "streams",
+    )  # fmt: skip
 
     def __init__(
         self,
         streams: list[StreamState],
+        deadlines: Deadlines,
         *,
         distinct: bool,
         fates: Counter[Fate],
@@ -31,6 +35,9 @@ class KeyView(View):
         late: list[Event] | None,
     ) -> None:
         self.streams = streams
+        self.deadlines = deadlines
+        #: The only one; None where it was changed.
+        self.deadline = None if deadlines.earlier else deadlines.now
         self.distinct = distinct
         self.fates = fates
         self.memory = memory
@@ -94,6 +101,14 @@ class KeyView(View):
         if at + 1 < own.wake_log_time:
             own.wake_log_time = at + 1
             heappush(state.wake_by_log_time, (at + 1, self.key.key))
+
+    def due(self, base: Duration) -> Duration:
+        return self.deadlines.due(base) if self.deadline is None else base + self.deadline
+
+    def overdue(self, log_time: Duration) -> Duration:
+        if self.deadline is None:
+            return self.deadlines.overdue(log_time)
+        return log_time - self.deadline
 
     def give_up_first(self, memory: Memory) -> KeyState:
         """Give up the sets of what has been pending longest; gives its key.

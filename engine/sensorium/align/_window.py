@@ -43,6 +43,7 @@ class Window(Policy):
     name: ClassVar[str] = "window"
     distinct: ClassVar[bool] = False
     revises: ClassVar[bool] = True
+    deadline_may_change: ClassVar[bool] = True
 
     size: DurationField | None = Field(default=None, gt=0, lt=INFINITY)
     hop: DurationField | None = Field(default=None, gt=0, lt=INFINITY)
@@ -81,7 +82,7 @@ class Window(Policy):
             assert self.gap is not None
             assert self.max_length is not None
             return SessionMatcher(
-                len(streams), required, int(self.gap), self.max_length, self.deadline
+                len(streams), required, int(self.gap), self.max_length, self.deadline != INFINITY
             )
         size = int(self.size)
         hop = size if self.hop is None else int(self.hop)
@@ -91,7 +92,7 @@ class Window(Policy):
             size,
             hop,
             int(self.offset),
-            self.deadline,
+            self.deadline != INFINITY,
             self.revisions_end,
         )
 
@@ -103,8 +104,8 @@ def event_time(entry: Entry) -> int:
 
 class _WindowMatcher(Matcher):
     __slots__ = (
-        "_deadline", "_emitted", "_evicted", "_hop", "_last", "_offset", "_required",
-        "_revise_within", "_revising", "_size", "_starts", "_streams", "_windows",
+        "_emitted", "_evicted", "_hop", "_offset", "_required", "_revise_within", "_revising",
+        "_size", "_starts", "_streams", "_timed", "_windows",
     )  # fmt: skip
 
     def __init__(
@@ -114,7 +115,7 @@ class _WindowMatcher(Matcher):
         size: int,
         hop: int,
         offset: int,
-        deadline: Duration,
+        timed: bool,
         revise_within: Duration | None,
     ) -> None:
         self._streams = streams
@@ -122,10 +123,9 @@ class _WindowMatcher(Matcher):
         self._size = size
         self._hop = hop
         self._offset = offset
-        self._deadline = deadline
+        #: Whether there is a deadline.
+        self._timed = timed
         self._revise_within = revise_within
-        #: How long after its start, in log time, a window takes events.
-        self._last = size + deadline + (revise_within or 0)
         #: Per start of a window that is not done with, its entries by stream.
         self._windows: dict[int, dict[int, list[Entry]]] = {}
         #: The starts of those that wait for their set, in order.
@@ -148,7 +148,8 @@ class _WindowMatcher(Matcher):
         first = time - self._offset
         start = ((first - self._size) // hop + 1) * hop + self._offset
         end = time + (event.duration or 1)
-        last_open = entry.arrived - self._last  # windows that start before are closed to it
+        # Windows that start before are closed to it.
+        last_open = view.overdue(entry.arrived - (self._revise_within or 0)) - self._size
         soonest = starts[0] if starts else None
         pending = 0
         while start < end:
@@ -190,7 +191,7 @@ class _WindowMatcher(Matcher):
         settled: list[Settled] = []
         # Up to there every window has settled, whatever its deadline would have been.
         settled_until: Duration = -INFINITY
-        if self._starts and self._deadline == INFINITY:
+        if self._starts and not self._timed:
             settled_until = min([view.bound(stream) for stream in range(self._streams)])
         # Windows close in the order of their ends: what keeps one open keeps all later ones.
         while self._starts:
@@ -198,7 +199,8 @@ class _WindowMatcher(Matcher):
             if start + self._size <= settled_until:
                 unsettled: frozenset[int] | None = _NONE
             else:
-                unsettled = self._unsettled(start + self._size, self._deadline, view)
+                end = start + self._size
+                unsettled = self._unsettled(end, view.due(end), view)
             if unsettled is None:
                 break
             del self._starts[0]
@@ -208,7 +210,8 @@ class _WindowMatcher(Matcher):
                 settled += self._close(start, unsettled, view)
         while self._revising:
             start = self._revising[0]
-            unsettled = self._unsettled(start + self._size, self._last - self._size, view)
+            end = start + self._size
+            unsettled = self._unsettled(end, view.due(end) + (self._revise_within or 0), view)
             if unsettled is None:
                 break
             del self._revising[0]
@@ -241,7 +244,7 @@ class _WindowMatcher(Matcher):
         self, start: int, unsettled: frozenset[int], view: View
     ) -> Sequence[Settled]:
         """Close at the deadline a window that may be revised: it goes on taking events."""
-        deadline = start + self._size + self._deadline
+        deadline = view.due(start + self._size)
         window = self._windows[start]
         members: dict[int, list[Entry]] = {}
         late: list[Entry] = []
@@ -289,9 +292,8 @@ class _WindowMatcher(Matcher):
     def rest(self, view: View) -> bool:
         return self._evicted == -INFINITY
 
-    def _unsettled(self, end: int, wait: Duration, view: View) -> frozenset[int] | None:
+    def _unsettled(self, end: int, deadline: Duration, view: View) -> frozenset[int] | None:
         """Streams that the deadline overtook; None while one may still add to the window."""
-        deadline = end + wait
         unsettled = []
         for stream in range(self._streams):
             if view.open(stream, -INFINITY, end - 1, deadline):

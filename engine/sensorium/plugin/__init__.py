@@ -5,6 +5,7 @@ the version that it was written for as its `api`.
 """
 
 from sensorium.plugin._cut import Assignee, Cut, CutPosition, TopicPartition
+from sensorium.plugin._deadlines import Deadlines
 from sensorium.plugin._fusion import Fusion, TaskOutput
 from sensorium.plugin._log import Log, Logged, Topic, TopicRole
 from sensorium.plugin._modality import (
@@ -30,6 +31,7 @@ __all__ = [
     "Batch",
     "Cut",
     "CutPosition",
+    "Deadlines",
     "Entry",
     "FeatureSpec",
     "Features",

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from sensorium.errors import RunError
+from sensorium.plugin._deadlines import Deadlines
 
 __all__ = ["Assignee", "Cut", "CutPosition", "TopicPartition"]
 
 #: Begins the metadata of a commit, and says in which form the rest is.
-_FORM = "sensorium-1"
+_FORM = "sensorium-2"
 
 
 class TopicPartition(NamedTuple):
@@ -41,6 +42,15 @@ class CutPosition(NamedTuple):
     log_time: int | None
 
 
+class _Common(NamedTuple):
+    """What the metadata of all topics say alike."""
+
+    serial: int
+    fingerprint: str
+    floor: int | None
+    deadlines: Deadlines | None
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """The state of one partition number, over all topics: everything settled by it is written.
@@ -52,21 +62,35 @@ class Cut:
     positions
         Per topic-partition.
     fingerprint
-        Of the alignment configuration that the cut was made with.
+        Of the alignment configuration that the cut was made with, without its deadline where
+        there are `deadlines`.
     floor
         Sets are given from this event time on (exclusive), since older ones belong to an earlier
         configuration; None where there is no such time.
+    deadlines
+        Those in force, where the deadline may change (`Policy.deadline_may_change`).
     """
 
     serial: int
     positions: Mapping[TopicPartition, CutPosition]
     fingerprint: str
     floor: int | None = None
+    deadlines: Deadlines | None = None
+
+    @property
+    def newest(self) -> int | None:
+        """The greatest log time that anything had been read up to; None if that is not known."""
+        times = [position.log_time for position in self.positions.values()]
+        return max((time for time in times if time is not None), default=None)
 
     def metadata(self, place: TopicPartition) -> str:
-        """What is committed beside the offset of `place`: below 160 bytes, whatever is read."""
+        """What is committed beside the offset of `place`.
+
+        Below 180 bytes, whatever is read, and some 40 for each deadline that was changed within
+        the horizon.
+        """
         position = self.positions[place]
-        numbers = (self.serial, position.next, position.log_time, self.floor)
+        numbers = (self.serial, position.next, position.log_time, self.floor, self.deadlines)
         fields = ["-" if number is None else str(number) for number in numbers]
         return " ".join([_FORM, *fields, self.fingerprint])
 
@@ -89,15 +113,14 @@ class Cut:
         RunError
             If someone else wrote them, or they are of different cuts.
         """
-        cuts: dict[tuple[int, str, int | None], dict[TopicPartition, CutPosition]] = {}
+        cuts: dict[_Common, dict[TopicPartition, CutPosition]] = {}
         for place, (offset, metadata) in commits.items():
-            serial, after, log_time, floor, fingerprint = _fields(place, metadata)
-            cut = cuts.setdefault((serial, fingerprint, floor), {})
-            cut[place] = CutPosition(offset, after, log_time)
+            common, after, log_time = _fields(place, metadata)
+            cuts.setdefault(common, {})[place] = CutPosition(offset, after, log_time)
         if len(cuts) > 1:
             said = "; ".join(
-                f"{place.topic}[{place.partition}] is of cut {serial}"
-                for (serial, _, _), positions in cuts.items()
+                f"{place.topic}[{place.partition}] is of cut {common.serial}"
+                for common, positions in cuts.items()
                 for place in positions
             )
             raise RunError(
@@ -105,8 +128,8 @@ class Cut:
                 "be restored: something else has changed the group's offsets; set all of them "
                 "back, or choose another `group`"
             )
-        for (serial, fingerprint, floor), positions in cuts.items():
-            return cls(serial, positions, fingerprint, floor)
+        for common, positions in cuts.items():
+            return cls(common.serial, positions, common.fingerprint, common.floor, common.deadlines)
         return None
 
 
@@ -138,11 +161,13 @@ class Assignee(Protocol):
         ...
 
 
-def _fields(place: TopicPartition, metadata: str) -> tuple[int, int, int | None, int | None, str]:
+def _fields(place: TopicPartition, metadata: str) -> tuple[_Common, int, int | None]:
     try:
-        form, serial, after, log_time, floor, fingerprint = metadata.split(" ")
+        form, serial, after, log_time, floor, deadlines, fingerprint = metadata.split(" ")
         if form == _FORM:
-            return int(serial), int(after), _number(log_time), _number(floor), fingerprint
+            known = None if deadlines == "-" else Deadlines.parse(deadlines)
+            common = _Common(int(serial), fingerprint, _number(floor), known)
+            return common, int(after), _number(log_time)
     except ValueError:
         pass
     raise RunError(

@@ -138,6 +138,18 @@ class View(ABC):
         its log time has passed `at`; `open` does so by itself."""
 
     @abstractmethod
+    def due(self, base: Duration) -> Duration:
+        """When a set has to come out whose deadline counts from `base`, in log time.
+
+        That is `base` and the policy's deadline, but for what was read before that was changed;
+        see `Policy.deadline_may_change`. It never falls as `base` grows.
+        """
+
+    @abstractmethod
+    def overdue(self, log_time: Duration) -> Duration:
+        """The inverse: exactly what counts from before this was due before `log_time`."""
+
+    @abstractmethod
     def release(self, entry: Entry) -> None:
         """No set can use the entry any more: its fate is final."""
 
@@ -262,6 +274,10 @@ class Policy(BaseModel, ABC):
     carries: ClassVar[bool] = False
     """Whether what is pending depends on more than the events of one horizon: the matchers then
     have `Matcher.carry`."""
+    deadline_may_change: ClassVar[bool] = False
+    """Whether the matchers take all deadlines from `View.due` and `View.overdue`: then another
+    deadline, where there was one and is one, loses no set and gives none twice. Else it is another
+    configuration, which begins beyond the newest cut."""
 
     require: Literal["all", "any"] | list[str] = "all"
     deadline: DurationField = Field(default=INFINITY, ge=0)

@@ -1,24 +1,57 @@
-"""A digest of what decides which sets there are."""
+"""What decides which sets there are: a digest of it, and the deadlines."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
+from sensorium.durations import INFINITY, Duration
 from sensorium.host import Pipeline
+from sensorium.plugin import Cut, Deadlines, Policy
 
-__all__ = ["alignment_fingerprint"]
+__all__ = ["alignment_fingerprint", "deadlines_after", "other_deadlines"]
+
+
+def deadlines_after(policy: Policy, cut: Cut | None) -> Deadlines | None:
+    """The deadlines that hold after a cut of the same fingerprint, or from the beginning.
+
+    None where cuts do not say them, and another one is another configuration.
+    """
+    if not _says_deadlines(policy):
+        return None
+    if cut is None or cut.deadlines is None:
+        return Deadlines(policy.deadline)
+    # What counts from later than all that had been read has come out at no deadline.
+    return cut.deadlines.then(policy.deadline, cut.newest)
+
+
+def other_deadlines(
+    policy: Policy, fingerprint: str, cuts: Iterable[Cut | None]
+) -> Sequence[Duration]:
+    """The deadlines of cuts of this fingerprint, but for the policy's own."""
+    told = {
+        it.deadlines.now for it in cuts if it and it.deadlines and it.fingerprint == fingerprint
+    }
+    return sorted(told - {policy.deadline})
+
+
+def _says_deadlines(policy: Policy) -> bool:
+    return policy.deadline_may_change and policy.deadline != INFINITY
 
 
 def alignment_fingerprint(pipeline: Pipeline) -> str:
     """16 hexadecimal digits of the alignment's configuration.
 
     Of the policy and of every stream's topic and limits: with another one, what a cut says of
-    pending sets no longer holds.
+    pending sets no longer holds. Of a deadline that may change it is only said that there is one.
     """
     policy = pipeline.policy
+    parameters = policy.model_dump(mode="json")
+    if _says_deadlines(policy):
+        parameters["deadline"] = "finite"
     said = {
-        "policy": {"name": policy.name, **policy.model_dump(mode="json")},
+        "policy": {"name": policy.name, **parameters},
         "streams": {
             name: {"topic": part.topic, **part.spec.model_dump(mode="json")}
             for name, part in pipeline.streams.items()

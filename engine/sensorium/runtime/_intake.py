@@ -12,7 +12,11 @@ from sensorium.errors import RunError
 from sensorium.events import AlignedSet, DeadLetter, Event, Fate
 from sensorium.host import Pipeline
 from sensorium.plugin import Batch, Cut, Record, Sink, Source, TopicPartition
-from sensorium.runtime._fingerprint import alignment_fingerprint
+from sensorium.runtime._fingerprint import (
+    alignment_fingerprint,
+    deadlines_after,
+    other_deadlines,
+)
 from sensorium.runtime._lane import Lane, Marker
 from sensorium.runtime._notes import read_notes
 from sensorium.runtime._summary import Tally
@@ -193,8 +197,10 @@ class Intake:
         except RunError:
             return  # it may not even be ours; if it is, it is told when it is assigned
         for number, cut in stored.items():
-            lane = self._make(number)
-            if cut.fingerprint != self._fingerprint or cut.positions.keys() != set(lane.places):
+            if cut.fingerprint != self._fingerprint:
+                continue
+            lane = self._make(number, cut)
+            if cut.positions.keys() != set(lane.places):
                 continue
             if self._carrier is not None:
                 lane.carry_on(read_notes(notes.get(number, {}), cut, self._fingerprint))
@@ -232,14 +238,22 @@ class Intake:
                 del fresh[number]
         notes = {} if self._carrier is None else self._carrier.carried(fresh)
         for number, cut in fresh.items():
-            lane = self._new(number)
+            same = cut is not None and cut.fingerprint == self._fingerprint
+            lane = self._new(number, cut if same else None)
             lane.carry_on(read_notes(notes.get(number, {}), cut, self._fingerprint))
             if cut is None:
                 continue
-            if cut.fingerprint == self._fingerprint:
+            if same:
                 lane.go_on_from(cut)
             elif (time := lane.begin_anew(cut)) is not None:
                 times[number] = time
+        policy = self._pipeline.policy
+        if before := other_deadlines(policy, self._fingerprint, stored.values()):
+            _LOG.info(
+                "the deadline is %s ns instead of %s; what was read before keeps that",
+                policy.deadline,
+                ", ".join(map(str, before)),
+            )
         if times:
             _LOG.warning(
                 "the alignment's configuration has changed since the newest cut: the partition "
@@ -325,21 +339,26 @@ class Intake:
         """How many keys the sink carries for a restart, over all partition numbers."""
         return sum(lane.carried_keys for lane in list(self._lanes.values()))
 
-    def _new(self, number: int) -> Lane:
-        lane = self._lanes[number] = self._make(number)
+    def _new(self, number: int, cut: Cut | None = None) -> Lane:
+        lane = self._lanes[number] = self._make(number, cut)
         return lane
 
-    def _make(self, number: int) -> Lane:
-        carry = None if self._carrier is None else Carry(self._horizon)
+    def _make(self, number: int, cut: Cut | None = None) -> Lane:
+        """A lane that will go on from a cut of this alignment, if there is one."""
+        policy = self._pipeline.policy
+        deadlines = deadlines_after(policy, cut)
+        span = horizon(policy, self._specs.values(), deadlines)
+        carry = None if self._carrier is None else Carry(span)
         aligner = Aligner(
-            self._pipeline.policy,
+            policy,
             self._specs,
             self._clock,
             self._pipeline.name,
             carry=carry,
+            deadlines=deadlines,
             **self._pipeline.limits,
         )
-        return Lane(number, aligner, self._horizon, self._fingerprint, self._topics, carry)
+        return Lane(number, aligner, span, self._fingerprint, self._topics, carry, deadlines)
 
 
 def _steps(items: Iterable[tuple[int, Item]]) -> Iterator[tuple[int, list[Event] | Item]]:

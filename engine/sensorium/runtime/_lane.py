@@ -11,7 +11,7 @@ from sensorium.align import Aligner, Carry
 from sensorium.durations import INFINITY, Duration
 from sensorium.errors import RunError
 from sensorium.events import AlignedSet, Fate
-from sensorium.plugin import Cut, CutPosition, Record, TopicPartition
+from sensorium.plugin import Cut, CutPosition, Deadlines, Record, TopicPartition
 from sensorium.runtime._notes import Carried
 
 __all__ = ["Lane", "Marked", "Marker"]
@@ -128,6 +128,8 @@ class Lane:
         Of all streams: a cut names a position in each.
     carry
         That of the aligner, if it has one.
+    deadlines
+        Those of the aligner, where cuts say them.
     """
 
     def __init__(
@@ -138,6 +140,7 @@ class Lane:
         fingerprint: str,
         topics: Collection[str],
         carry: Carry | None = None,
+        deadlines: Deadlines | None = None,
     ) -> None:
         self.number = number
         self.aligner = aligner
@@ -156,6 +159,7 @@ class Lane:
         self.torn: str | None = None
         """Why its carry and its cut are not of the same moment; None where they are."""
         self._carry = carry
+        self._deadlines = deadlines
         self._horizon = horizon
         self._step = horizon / _STEPS
         self._fingerprint = fingerprint
@@ -351,9 +355,11 @@ class Lane:
             positions[place] = CutPosition(offset, state.next, state.log_time)
         if self.floor is not None and threshold > self.floor:
             self.floor = None
+        if self._deadlines is not None:
+            self._deadlines = self._deadlines.after(threshold)
         self._serial += 1
         self.changed = False
-        return Cut(self._serial, positions, self._fingerprint, self.floor)
+        return Cut(self._serial, positions, self._fingerprint, self.floor, self._deadlines)
 
     def committed(self, cut: Cut, fates: Counter[Fate]) -> None:
         """Note that a cut, with the fates of that moment, is safe."""

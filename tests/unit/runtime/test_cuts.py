@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from simulated_cases import make_case
+from simulated_cases import Case, make_case
 from simulated_log import SimulatedSource
 from simulated_runs import run_case
 
 from sensorium.align import Carry, horizon
+from sensorium.durations import INFINITY
 from sensorium.errors import RunError
-from sensorium.plugin import Cut, CutPosition, Source, TopicPartition
+from sensorium.plugin import Cut, CutPosition, Deadlines, Source, TopicPartition
 from sensorium.runtime._delivery import Delivery
 from sensorium.runtime._intake import Intake
 from sensorium.runtime._lane import Lane, Marked
@@ -88,6 +89,38 @@ def test_what_is_carried_is_read_ahead_too(seed: int) -> None:
     assert verdict.faults == 0, verdict
 
 
+def _with_deadline(seed: int, *, carries: bool) -> Case:
+    """A case to which a deadline can be given, and another one."""
+    while True:
+        case = make_case(seed, carries=carries)
+        if carries or case.policy.batches:  # sessions: see `_policy`
+            if case.policy.deadline == INFINITY:
+                case.policy = case.policy.model_copy(update={"deadline": 4})
+            return case
+        seed += 1000
+
+
+@pytest.mark.parametrize("carries", [False, True])
+@pytest.mark.parametrize("seed", range(RUNS // 2))
+def test_a_deadline_that_changes_loses_and_repeats_nothing(seed: int, carries: bool) -> None:
+    case = _with_deadline(seed, carries=carries)
+    foresight = 0.5 if seed % 2 else 0.0
+    verdict = run_case(case, seed, "exactly_once", foresight=foresight, deadlines=(0, 4, 10, 25))
+    assert verdict.crashes
+    assert verdict.faults == 0, verdict
+
+
+def test_a_deadline_that_changed_for_what_was_read_before_would(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Deadlines, "then", lambda self, now, until: Deadlines(now))
+    verdicts = []
+    for seed in range(6):
+        case = _with_deadline(seed, carries=False)
+        verdicts.append(run_case(case, seed, "exactly_once", deadlines=(0, 4, 10, 25)))
+    assert any(verdict.faults for verdict in verdicts)
+
+
 def test_what_was_read_ahead_up_to_another_cut_must_not_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -124,7 +157,7 @@ def _hesitate(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
 def _halve_the_horizon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "sensorium.runtime._intake.horizon",
-        lambda policy, specs: horizon(policy, list(specs)) // 2,
+        lambda policy, specs, deadlines=None: horizon(policy, list(specs), deadlines) // 2,
     )
 
 
@@ -187,11 +220,22 @@ def commits(cut: Cut) -> dict[TopicPartition, tuple[int, str]]:
 
 def test_a_cut_is_read_back_from_what_is_committed() -> None:
     positions = {PLACES[0]: CutPosition(5, 9, -3), PLACES[1]: CutPosition(0, 0, None)}
-    cut = Cut(7, positions, "0123456789abcdef", 12)
-    assert Cut.read(commits(cut)) == cut
+    changed = Deadlines(5, ((100, 7), (200, 0)))
+    for deadlines in (None, Deadlines(5), changed):
+        cut = Cut(7, positions, "0123456789abcdef", 12, deadlines)
+        assert Cut.read(commits(cut)) == cut
     assert Cut.read({}) is None
-    largest = Cut(2**63, {PLACES[0]: CutPosition(2**63, 2**63, 2**63)}, "f" * 16, 2**63)
-    assert len(largest.metadata(PLACES[0])) < 160
+    huge = 2**63
+    largest = Cut(huge, {PLACES[0]: CutPosition(huge, huge, huge)}, "f" * 16, huge, Deadlines(huge))
+    assert len(largest.metadata(PLACES[0])) < 180
+
+
+def test_however_often_a_deadline_changes_a_cut_can_be_committed() -> None:
+    deadlines = Deadlines(0)
+    for number in range(1000):
+        deadlines = deadlines.then(number % 2 * 10**18, until=10**18 + number)
+    positions = {PLACES[0]: CutPosition(2**63, 2**63, 2**63)}
+    assert len(Cut(2**63, positions, "f" * 16, 2**63, deadlines).metadata(PLACES[0])) < 1000
 
 
 def test_a_torn_cut_is_refused() -> None:

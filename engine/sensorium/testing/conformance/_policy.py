@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 from sensorium.align import Aligner
 from sensorium.durations import INFINITY
 from sensorium.events import AlignedSet, Event, Fate
-from sensorium.plugin import Policy
+from sensorium.plugin import Deadlines, Policy
 from sensorium.testing.conformance._case import Conformance
 from sensorium.testing.conformance._config_checks import declared, strict
 from sensorium.testing.conformance._policy_subject import KEYS, SEEDS, PolicySubject, told
@@ -132,6 +132,38 @@ def resumes_from_a_snapshot(subject: PolicySubject) -> None:
             before += map(told, straight.add(event))
 
 
+def keeps_earlier_deadlines(subject: PolicySubject) -> None:
+    """If its `deadline_may_change`, what counts from before a change has the earlier deadline."""
+    if not subject.plugin.deadline_may_change:
+        return
+    step = subject.step
+    short, long = (
+        subject.policy().model_copy(update={"deadline": deadline}) for deadline in (0, 4 * step)
+    )
+    differ = False
+    for seed in SEEDS:
+        events = subject.by_time(subject.log(seed))
+        last = max(event.arrived or 0 for event in events) + 100 * step
+        for now, before in ((short, long), (long, short)):
+            # All of it counts from before the change, or none.
+            for until, same in ((last, before), (-last, now)):
+                known = Deadlines(now.deadline, ((until, int(before.deadline)),))
+                aligner = subject.aligner(policy=now, deadlines=known)
+                expected = subject.run(events, subject.aligner(policy=same))
+                if _summed(*subject.run(events, aligner)) != _summed(*expected):
+                    subject.refuse(
+                        "after a change of the deadline it gives other sets: its matchers have to "
+                        "take deadlines from `View.due` and `View.overdue`"
+                    )
+        one, other = (subject.run(events, subject.aligner(policy=it)) for it in (short, long))
+        differ = differ or _summed(*one) != _summed(*other)
+    if not differ:
+        subject.refuse(
+            "no set depends on the deadline, so that this says nothing: choose another "
+            "`spacing`, or leave `deadline_may_change` out"
+        )
+
+
 def forgets_quiet_keys(subject: PolicySubject) -> None:
     """Nothing is kept of a key that has been quiet for longer than the horizon."""
     aligner = subject.aligner()
@@ -182,6 +214,7 @@ POLICY_CHECKS: Final[Mapping[str, Callable[[PolicySubject], None]]] = {
         fates_add_up,
         keys_are_independent,
         resumes_from_a_snapshot,
+        keeps_earlier_deadlines,
         forgets_quiet_keys,
         keeps_to_a_limit,
     )

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 from sensorium.align import Aligner
 from sensorium.durations import parse_duration
 from sensorium.events import AlignedSet, Event
-from sensorium.plugin import Policy, StreamSpec
+from sensorium.plugin import Deadlines, Policy, StreamSpec
 from sensorium.testing.conformance._report import Subject
 from sensorium.testing.conformance._trials import microseconds
 
@@ -72,14 +72,21 @@ class PolicySubject(Subject):
         """The policy with its parameters."""
         return self.plugin.model_validate(dict(self.config))
 
-    def aligner(self, max_pending_events: int | None = None) -> Aligner:
+    def aligner(
+        self,
+        max_pending_events: int | None = None,
+        *,
+        policy: Policy | None = None,
+        deadlines: Deadlines | None = None,
+    ) -> Aligner:
         """A fresh aligner over all streams."""
         return Aligner(
-            self.policy(),
+            policy or self.policy(),
             self.specs,
             clock=lambda: 0,
             pipeline="conformance",
             max_pending_events=max_pending_events,
+            deadlines=deadlines,
         )
 
     def log(self, seed: int) -> dict[str, list[Event]]:
@@ -118,9 +125,11 @@ class PolicySubject(Subject):
         events = [event for stream in log.values() for event in stream]
         return sorted(events, key=lambda event: event.arrived or 0)
 
-    def run(self, events: Iterable[Event]) -> tuple[list[AlignedSet], Counter[str]]:
+    def run(
+        self, events: Iterable[Event], aligner: Aligner | None = None
+    ) -> tuple[list[AlignedSet], Counter[str]]:
         """All sets in the order in which they come, and the fates."""
-        aligner = self.aligner()
+        aligner = aligner or self.aligner()
         sets = [aligned for event in events for aligned in aligner.add(event)]
         sets += aligner.close()
         return sets, Counter({str(fate): count for fate, count in aligner.fates.items()})
