@@ -55,6 +55,28 @@ def test_a_second_run_goes_on_where_the_first_has_stopped(
     assert len(predictions) == len(set(predictions)) == first.predictions + second.predictions
 
 
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_another_deadline_gives_what_was_pending_once(
+    broker: str, fields: dict[str, Any], delivery: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    fields["delivery"] = delivery
+    fields["align"] = {"policy": "exact", "require": "any", "deadline": "50s"}
+    start = time.time_ns() - 4 * SECOND
+    one, other = (it["topic"] for it in fields["streams"].values())
+    chunks = [chunk("p", start + at * SECOND // 5) for at in range(10)]
+    send(broker, one, chunks)
+    send(broker, other, chunks[:5])
+    assert run_to_end(fields).predictions == 5
+    fields["align"]["deadline"] = "40s"
+    send(broker, other, chunks[5:])
+    with caplog.at_level("INFO", logger="sensorium"):
+        second = run_to_end(fields)
+    assert "the deadline is 40s instead of 50s" in caplog.text
+    assert (second.adopted, second.events, second.predictions) == (5, 5, 5)
+    found = ids(broker, fields, 10)
+    assert len(set(found)) == len(found) == 10
+
+
 def test_a_cut_of_another_configuration_begins_with_what_it_had_not_settled(
     broker: str, fields: dict[str, Any]
 ) -> None:

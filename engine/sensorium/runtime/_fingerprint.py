@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from hashlib import blake2b
 
-from sensorium.durations import INFINITY, Duration
+from sensorium.durations import INFINITY, format_duration
 from sensorium.host import Pipeline
 from sensorium.plugin import Cut, Deadlines, Policy
 
-__all__ = ["alignment_fingerprint", "deadlines_after", "other_deadlines"]
+__all__ = ["alignment_fingerprint", "deadline_change", "deadlines_after"]
 
 
 def deadlines_after(policy: Policy, cut: Cut | None) -> Deadlines | None:
@@ -26,14 +26,13 @@ def deadlines_after(policy: Policy, cut: Cut | None) -> Deadlines | None:
     return cut.deadlines.then(policy.deadline, cut.newest)
 
 
-def other_deadlines(
-    policy: Policy, fingerprint: str, cuts: Iterable[Cut | None]
-) -> Sequence[Duration]:
-    """The deadlines of cuts of this fingerprint, but for the policy's own."""
+def deadline_change(policy: Policy, fingerprint: str, cuts: Iterable[Cut | None]) -> str:
+    """Which deadline follows which others, of cuts of this fingerprint; empty if none does."""
     told = {
         it.deadlines.now for it in cuts if it and it.deadlines and it.fingerprint == fingerprint
     }
-    return sorted(told - {policy.deadline})
+    before = [format_duration(it) for it in sorted(told - {policy.deadline})]
+    return f"{format_duration(policy.deadline)} instead of {', '.join(before)}" if before else ""
 
 
 def _says_deadlines(policy: Policy) -> bool:

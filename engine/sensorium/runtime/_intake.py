@@ -14,8 +14,8 @@ from sensorium.host import Pipeline
 from sensorium.plugin import Batch, Cut, Record, Sink, Source, TopicPartition
 from sensorium.runtime._fingerprint import (
     alignment_fingerprint,
+    deadline_change,
     deadlines_after,
-    other_deadlines,
 )
 from sensorium.runtime._lane import Lane, Marker
 from sensorium.runtime._notes import read_notes
@@ -248,12 +248,8 @@ class Intake:
             elif (time := lane.begin_anew(cut)) is not None:
                 times[number] = time
         policy = self._pipeline.policy
-        if before := other_deadlines(policy, self._fingerprint, stored.values()):
-            _LOG.info(
-                "the deadline is %s ns instead of %s; what was read before keeps that",
-                policy.deadline,
-                ", ".join(map(str, before)),
-            )
+        if change := deadline_change(policy, self._fingerprint, stored.values()):
+            _LOG.info("the deadline is %s; what had been read keeps the earlier one", change)
         if times:
             _LOG.warning(
                 "the alignment's configuration has changed since the newest cut: the partition "
