@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -114,14 +114,14 @@ def run_case(
     danger: float = 0.02,
     stale: float = 0.0,
     foresight: float = 0.0,
-    deadlines: Sequence[int] = (),
+    changes: Sequence[Mapping[str, Any]] = (),
 ) -> Verdict:
     """Run the pipeline in one or two processes that die, come back and lose partitions.
 
-    Where there are `deadlines`, each process is configured with one of them.
+    Each process has one of the `changes` in its policy, where there are any.
     """
     rng = random.Random(seed)
-    choice = random.Random(f"deadlines {seed}")
+    choice = random.Random(f"changes {seed}")
     world = World(rng, case.partitions, case.margin, danger, stale, foresight)
     pipeline = make_pipeline(case, delivery)
     host = PluginHost(entry_points=[], modules=[])
@@ -132,11 +132,10 @@ def run_case(
         made.append(source)
         flight = LazyFlight(rng, source.danger)
         sink = SimulatedSink(world, source)
-        if deadlines:
-            policy = case.policy.model_copy(update={"deadline": choice.choice(deadlines)})
+        own = pipeline
+        if changes:
+            policy = case.policy.model_copy(update=choice.choice(changes))
             own = make_pipeline(replace(case, policy=policy), delivery)
-        else:
-            own = pipeline
         return Line(own, host, source, sink, flight, clock=lambda: world.now)
 
     running: list[Process] = []
@@ -157,7 +156,7 @@ def run_case(
         while not process.done:
             process.step()
         _bury(process, world, made)
-    if deadlines:
+    if any("deadline" in change for change in changes):
         expect(case, {number: _in_force(world, number) for number in world.numbers})
     return _judge(case, world, delivery)
 

@@ -63,7 +63,7 @@ class Deadlines:
     def then(self, now: Duration, until: int | None) -> Deadlines:
         """These, and another one for what counts from later than `until`.
 
-        None stands for a time before all that has been read.
+        None: nothing had been read with these.
         """
         if now == self.now:
             return self

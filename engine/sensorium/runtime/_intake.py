@@ -71,7 +71,6 @@ class Intake:
         self._carrier = carrier
         self._specs = {name: part.spec for name, part in pipeline.streams.items()}
         self._topics = {part.topic for part in pipeline.streams.values()}
-        self._horizon = horizon(pipeline.policy, self._specs.values())
         self._fingerprint = alignment_fingerprint(pipeline)
         self._lanes: dict[int, Lane] = {}
         #: Of partition numbers that will probably be assigned, while that is waited for.

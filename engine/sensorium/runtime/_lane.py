@@ -215,6 +215,30 @@ class Lane:
                 f"partition number {self.number}, so nothing consistent can be restored: set all "
                 "of them back, or choose another `group`"
             )
+        self._read_again(cut)
+
+    def begin_anew(self, cut: Cut) -> int | None:
+        """Prepare to read again what was read with another alignment configuration.
+
+        Its records are counted and buried already; sets begin beyond it. It may lack topics: what
+        is read of these is new.
+
+        Returns
+        -------
+        int or None
+            The log time to read from; None where the stored offsets will do.
+        """
+        self._read_again(cut)
+        times = [position.log_time for position in cut.positions.values()]
+        least = min((time for time in times if time is not None), default=None)
+        if least is None or None in times:
+            return None
+        self.floor = least if cut.floor is None else max(least, cut.floor)
+        for state in self._places.values():
+            state.next = state.start = None
+        return int(least - self._horizon)
+
+    def _read_again(self, cut: Cut) -> None:
         self.stored = cut
         self.floor = cut.floor
         self.replaying = True
@@ -222,25 +246,9 @@ class Lane:
         self.changed = False
         self._serial = cut.serial
         for place, position in cut.positions.items():
-            state = self._places[place]
-            state.next = state.start = position.offset
-            state.until = position.next
-
-    def begin_anew(self, cut: Cut) -> int | None:
-        """Go on after a cut of another alignment configuration.
-
-        Returns
-        -------
-        int or None
-            The log time to read from; None where the stored offsets will do.
-        """
-        self._serial = cut.serial
-        times = [position.log_time for position in cut.positions.values()]
-        least = min((time for time in times if time is not None), default=None)
-        if least is None or None in times:
-            return None
-        self.floor = least if cut.floor is None else max(least, cut.floor)
-        return int(least - self._horizon)
+            if (state := self._places.get(place)) is not None:
+                state.next = state.start = position.offset
+                state.until = position.next
 
     def carry_on(self, carried: Carried) -> None:
         """Have keys go on from what was carried over."""
@@ -268,9 +276,12 @@ class Lane:
         """
         assert self.stored is not None
         found = {}
-        for place, position in self.stored.positions.items():
-            state = self._places[place]
-            state.next, state.until = position.next, None
+        for place, state in self._places.items():
+            state.until = None
+            position = self.stored.positions.get(place)
+            if position is None:
+                continue
+            state.next = position.next
             if position.log_time is not None:
                 state.log_time = position.log_time
                 found[place] = position.log_time
@@ -290,10 +301,13 @@ class Lane:
         """Note a record; gives whether it is to be taken now, and holds it if not."""
         state = self._by_topic[record.topic]
         offset = record.offset
-        if state.until is not None and offset >= state.until:
-            self.held.append(record)
-            state.next = state.until
-            return False
+        if self.replaying:
+            if state.until is None:
+                state.until = offset  # a topic that the cut lacks: all of it lies beyond
+            if offset >= state.until:
+                self.held.append(record)
+                state.next = state.until
+                return False
         if state.next is not None and offset < state.next:
             return False
         state.read(record, offset, self._step)
@@ -303,7 +317,9 @@ class Lane:
     def stands_at(self, place: TopicPartition, offset: int) -> None:
         """Note that a topic-partition has been read up to an offset."""
         state = self._places[place]
-        if state.until is not None:
+        if self.replaying:
+            if state.until is None:
+                state.until = offset
             offset = min(offset, state.until)  # what lies beyond is held
         if state.next is None or offset > state.next:
             state.next = offset
@@ -377,4 +393,4 @@ class Lane:
 
 
 def _reached(state: _Place) -> bool:
-    return state.until is not None and state.next is not None and state.next >= state.until
+    return state.until is None or (state.next is not None and state.next >= state.until)

@@ -355,7 +355,7 @@ class KafkaSource(Source):
 
         for place, offset in offsets.items():
             self._consumer.seek(Place(*place), offset)
-            self._places[place].until = offset
+            self._places[place].until = max(self._places[place].until or 0, offset)
 
     def _check(self) -> None:
         check_counts(self._consumer, self.config, self.topics)

@@ -31,6 +31,7 @@ RUNS = 400 if os.environ.get("SENSORIUM_SOAK") == "1" else 12
 #: Seeds on which a deliberate error shows; too short a horizon needs records at its very edge.
 CONTROLS = (83, 0, 115, 10, 15, 29)
 CARRYING_CONTROLS = (10, 22, 75)
+DEADLINES = [{"deadline": deadline} for deadline in (0, 4, 10, 25)]
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +106,7 @@ def _with_deadline(seed: int, *, carries: bool) -> Case:
 def test_a_deadline_that_changes_loses_and_repeats_nothing(seed: int, carries: bool) -> None:
     case = _with_deadline(seed, carries=carries)
     foresight = 0.5 if seed % 2 else 0.0
-    verdict = run_case(case, seed, "exactly_once", foresight=foresight, deadlines=(0, 4, 10, 25))
+    verdict = run_case(case, seed, "exactly_once", foresight=foresight, changes=DEADLINES)
     assert verdict.crashes
     assert verdict.faults == 0, verdict
 
@@ -117,8 +118,29 @@ def test_a_deadline_that_changed_for_what_was_read_before_would(
     verdicts = []
     for seed in range(6):
         case = _with_deadline(seed, carries=False)
-        verdicts.append(run_case(case, seed, "exactly_once", deadlines=(0, 4, 10, 25)))
+        verdicts.append(run_case(case, seed, "exactly_once", changes=DEADLINES))
     assert any(verdict.faults for verdict in verdicts)
+
+
+@pytest.mark.parametrize("seed", range(RUNS // 2))
+def test_another_policy_repeats_nothing_and_buries_nothing_again(seed: int) -> None:
+    """Which sets are given up is said elsewhere: nobody expects any here."""
+    case = _without_a_future(seed)
+    case.expected = {}
+    changes = [{"require": "any"}, {"require": [*case.specs][:1]}]
+    verdict = run_case(case, seed, "exactly_once", changes=changes)
+    assert verdict.crashes
+    assert not verdict.lost
+    assert not verdict.repeated
+
+
+def _without_a_future(seed: int) -> Case:
+    """A case without events that are stamped ahead of the log: they may be in a set by then."""
+    while True:
+        case = make_case(seed)
+        if not any(spec.max_future or spec.offset for spec in case.specs.values()):
+            return case
+        seed += 1000
 
 
 def test_what_was_read_ahead_up_to_another_cut_must_not_count(
