@@ -107,14 +107,17 @@ def test_a_group_that_began_behind_a_transaction_may_have_another_configuration(
     producer.init_transactions()
     producer.begin_transaction()
     for stream in fields["streams"].values():
-        producer.send(stream["topic"], **chunk("p", time.time_ns()))
+        for at in range(3):
+            producer.send(stream["topic"], **chunk("p", time.time_ns() + at))
     producer.commit_transaction()
     producer.close()
     fields["source"]["start"] = "latest"
+    fields["runtime"]["in_flight"] = {"sets": 1}  # a record at a time; what comes last is none
     assert run_to_end(fields).events == 0
     fields["align"]["size"] = "500ms"
     summary = run_to_end(fields)
-    assert (summary.records.get("replayed"), summary.events) == (2, 0)
+    assert summary.events == 0
+    assert summary.records["replayed"] >= 6  # more, where the group is shared out on the way
 
 
 def test_records_that_are_gone_before_they_were_read_are_told(
